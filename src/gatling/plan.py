@@ -1,0 +1,178 @@
+"""The one type that flows: an execution plan, the graph of tool calls an agent proposes.
+
+Everything else in the package makes an `ExecutionPlan` (readers, adapters, generators), changes one
+(mutations), measures one (energy terms) or decides about one (the audit). Start reading here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any, Literal, TypeAlias
+
+JSON: TypeAlias = None | bool | int | float | str | list[Any] | dict[str, Any]
+"""A decoded JSON value."""
+
+
+class TrustTier(IntEnum):
+    """Who may have written a text, from the least trusted to the most; tiers compare as integers."""
+
+    UNTRUSTED = 0
+    """Anybody: web pages, mail bodies, files from others, the output of a tool nobody described."""
+    VERIFIED = 1
+    """First-party tool output that outsiders cannot write: an order status, a server's time stamp."""
+    USER = 2
+    """The person the agent works for."""
+    SYSTEM = 3
+    """The deployer: system prompt and written policy."""
+
+
+class Effect(StrEnum):
+    """What a tool does to the world. A tool may have several effects; `read` alone changes nothing."""
+
+    READ = "read"
+    WRITE = "write"
+    SEND = "send"
+    EXECUTE = "execute"
+    DELETE = "delete"
+    PAY = "pay"
+
+
+SIDE_EFFECTS = frozenset(Effect) - {Effect.READ}
+
+
+class PlanOrigin(StrEnum):
+    """Where a plan came from, so that statistics and training can tell guesses from records."""
+
+    OBSERVED = "observed"
+    GOLD = "gold"
+    INFERRED = "inferred"
+    MUTATED = "mutated"
+    GENERATED = "generated"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of text with a place of origin.
+
+    `path` is the JSON path (or field name) inside a structured tool output, `record` groups the fields
+    of one list element (one mail, one review), so that "Ana's mail" can be told from its neighbours.
+    `whole` says that the text is a field's entire value (a datum) rather than a sentence of prose.
+    """
+
+    id: int
+    text: str
+    tier: TrustTier
+    source: str
+    """`system`, `user`, or `tool:NAME`."""
+    call: int | None = None
+    """Index of the call whose output this is."""
+    path: str = ""
+    record: int = 0
+    whole: bool = False
+
+
+Match: TypeAlias = Literal["exact", "normalised", "decoded", "partial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One place an argument's value came from: `share` (0–1] of the value stands in span `span`."""
+
+    span: int
+    share: float
+    match: Match
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentProvenance:
+    """Where one argument leaf came from. No origins means the origin is the model itself."""
+
+    path: str
+    value: str
+    origins: tuple[Origin, ...]
+    tier: TrustTier | None
+    """Highest tier among origins that cover the value best; None when the model made the value up."""
+    rarity: float
+    """0–1: how much finding this value somewhere explains. "20" or "yes" explains nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How well a span explains why the call is made: `gain` in [0, 1]."""
+
+    span: int
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """How much a call reaches for."""
+
+    volume: float = 1.0
+    """Rows or items; 1 when the call names a single thing."""
+    window_days: float = 0.0
+    """Length of the time window asked for; 0 when there is none."""
+    depth: int = 0
+    """Levels of recursion (folders, links, replies)."""
+    sensitivity: int = 1
+    """1 public, 2 internal, 3 personal, 4 confidential or destructive, 5 credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A node of the plan: one proposed call with the provenance of its arguments and of itself."""
+
+    id: str
+    tool: str
+    arguments: JSON
+    effects: frozenset[Effect]
+    scope: Scope
+    provenance: tuple[ArgumentProvenance, ...]
+    trusted: Explanation | None
+    """The best explanation by request, policy or delegated text."""
+    untrusted: Explanation | None
+    """The best explanation by text that nobody vouched for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Data flows from call `source` to call `target` (indices), carried by the argument at `path`."""
+
+    source: int
+    target: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """What the user handed to a text: "do what Ana's mail says", "pay the bill in this file".
+
+    `words` name the delegated source (a person, a file, a kind of text); `effects` are those the user's
+    sentence allows, empty for any; `sentence` is the user's own wording.
+    """
+
+    sentence: str
+    words: frozenset[str]
+    effects: frozenset[Effect]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What was asked for, and by whom."""
+
+    request: tuple[str, ...]
+    policy: tuple[str, ...]
+    delegations: tuple[Delegation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionPlan:
+    """A graph of tool calls with what was asked for and every text that stood before them."""
+
+    id: str
+    origin: PlanOrigin
+    intent: Intent
+    spans: tuple[Span, ...]
+    calls: tuple[ToolCall, ...]
+    edges: tuple[Edge, ...]

@@ -1,0 +1,164 @@
+"""Content to spans of text: which sentence or field stands where in a message.
+
+Strings that hold JSON are read as JSON. Everything else (YAML, Python reprs, HTML, mails, prose) goes through
+one lexical pass that knows `key: value`, line wrapping, tags and sentence ends, since real tools print all
+of these and an attacker writes none of them well-formed. Nothing is executed and nothing is resolved.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from gatling.plan import JSON
+from gatling.text import visible
+
+MAX_TEXT = 400_000
+"""Characters read of one text: its first three quarters and its last quarter; what lies between is cut."""
+
+MAX_SENTENCE = 400
+"""Longer sentences are read in pieces, so that a buried clause is not averaged away."""
+
+MAX_DEPTH = 64
+MAX_LEAVES = 20_000
+
+_WRAPPED = re.compile(r"(?<=[^\s.:;!?>,{}\[\]])[ \t]*\n[ \t]*(?=[a-z(\"'0-9][^\n:]*(?:\n|$))|(?<=,)[ \t]*\n[ \t]+(?=[^\n:\"']*(?:\n|$))")
+_FIELD = re.compile(
+    r"(?:^[ \t]*(?:[-*•][ \t]+)?|[{,][ \t]*)[\"']?([^\W\d][\w .-]{0,40}?)[\"']?[ \t]*:(?:[ \t]+|$)", re.M
+)
+_SENTENCE = re.compile(r"(?<=[.!?。！？])[\s\"')\]]+|\n+|(?<=>)\s*|\s*(?=<[a-zA-Z/!])|[;|•]\s")
+_PROSE = re.compile(r"[^\W\d_]{2,}\s+[^\W_]+\s+[^\W_]+\s+[^\W_]+")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{20,}={0,2}(?![A-Za-z0-9+/=])")
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|&#?\w{2,8};|\\u[0-9a-fA-F]{4}")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A sentence or field: its text, its field's path, its record and whether it is the whole field."""
+
+    text: str
+    path: str = ""
+    record: int = 0
+    whole: bool = False
+
+
+def cut_oversized(text: str) -> tuple[str, int]:
+    """The text within `MAX_TEXT` characters, and how many were cut from its middle."""
+    excess = len(text) - MAX_TEXT
+    if excess <= 0:
+        return text, 0
+    head = MAX_TEXT * 3 // 4
+    return text[:head] + "\n" + text[head + excess :], excess
+
+
+def segments(content: JSON) -> tuple[list[Segment], int]:
+    """Segments of a message's content in reading order, and the number of characters that were cut."""
+    cut = 0
+    if isinstance(content, str):
+        content, cut = cut_oversized(content)
+        stripped = content.lstrip()
+        parsed: JSON = None
+        if stripped[:1] in ("{", "["):
+            try:
+                parsed = json.loads(stripped)
+            except (ValueError, RecursionError):
+                parsed = None
+        if not isinstance(parsed, (dict, list)):
+            return list(_lexical(content)), cut
+        content = parsed
+    found: list[Segment] = []
+    records = _Records()
+    for path, value in leaves(content):
+        field = re.sub(r"\[\d+\]", "", path).rpartition(".")[2]
+        record = records.of(re.sub(r"\[\d+\]", "", path))
+        text, more = cut_oversized(value if isinstance(value, str) else json.dumps(value))
+        cut += more
+        found += _sentences(text, path if path else field, record)
+    return found, cut
+
+
+def leaves(value: JSON, path: str = "", depth: int = 0) -> Iterator[tuple[str, JSON]]:
+    """Scalar leaves of a JSON value with their paths (`to[0].name`), at most `MAX_LEAVES` of them.
+
+    What lies deeper than `MAX_DEPTH` comes as one leaf of JSON text, so nothing is lost.
+    """
+    stack: list[tuple[str, JSON, int]] = [(path, value, depth)]
+    count = 0
+    while stack and count < MAX_LEAVES:
+        at, item, level = stack.pop()
+        if isinstance(item, dict) and level < MAX_DEPTH:
+            children = [(f"{at}.{key}" if at else str(key), child, level + 1) for key, child in item.items()]
+            stack.extend(reversed(children))
+        elif isinstance(item, list) and level < MAX_DEPTH:
+            stack.extend((f"{at}[{i}]", item[i], level + 1) for i in range(len(item) - 1, -1, -1))
+        else:
+            count += 1
+            try:
+                yield at, json.dumps(item) if isinstance(item, (dict, list)) else item
+            except RecursionError:
+                yield at, "(nested too deeply to read)"
+
+
+class _Records:
+    """Numbers list elements: a field that comes again starts the next record."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self.number = 0
+
+    def of(self, field: str) -> int:
+        if field in self._seen:
+            self._seen.clear()
+            self.number += 1
+        self._seen.add(field)
+        return self.number
+
+
+def _lexical(text: str) -> Iterator[Segment]:
+    text = _WRAPPED.sub(" ", text)
+    records = _Records()
+    last, field, record = 0, "", 0
+    for match in _FIELD.finditer(text):
+        yield from _sentences(text[last : match.start()], field, record)
+        field = match.group(1)
+        record = records.of(field)
+        last = match.end()
+    yield from _sentences(text[last:], field, record)
+
+
+def _sentences(text: str, path: str, record: int) -> Iterator[Segment]:
+    text = visible(text)
+    pieces = [p for p in (piece.strip(" \t\r\n'\"{}[],") for piece in _SENTENCE.split(text)) if p]
+    whole = len(pieces) == 1 and bool(path) and not _PROSE.search(pieces[0])
+    for piece in pieces:
+        while len(piece) > MAX_SENTENCE:
+            at = piece.rfind(" ", MAX_SENTENCE // 2, MAX_SENTENCE)
+            at = at if at > 0 else MAX_SENTENCE
+            yield Segment(piece[:at], path, record)
+            piece = piece[at:].lstrip()
+        yield Segment(piece, path, record, whole)
+        for hidden in decodings(piece):
+            yield Segment(hidden, path, record)
+
+
+def decodings(text: str) -> list[str]:
+    """What a text says once URL, HTML and base64 encodings are undone; empty when nothing was encoded."""
+    found = []
+    if _ESCAPED.search(text):
+        plain = html.unescape(unquote(text, errors="replace"))
+        if plain != text:
+            found.append(visible(plain))
+    for blob in _BASE64.findall(text)[:32]:
+        try:
+            decoded = base64.b64decode(blob + "=" * (-len(blob) % 4), validate=True).decode("utf-8")
+        except (binascii.Error, UnicodeDecodeError):
+            continue
+        if decoded.isprintable() or decoded.replace("\n", " ").isprintable():
+            found.append(visible(decoded))
+    return found
