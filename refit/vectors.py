@@ -35,7 +35,7 @@ def main() -> None:
     codes = np.rint(reduced / scale[:, None]).astype(np.int8)
     target = Path(__file__).parents[1] / "src/gatling/vectors.npz"
     joined = np.frombuffer("\n".join(t.replace("\n", " ") for t in tokens).encode(), np.uint8)
-    np.savez_compressed(target, tokens=joined, codes=codes, scale=scale.astype(np.float32))
+    np.savez(target, tokens=joined, codes=codes, scale=scale.astype(np.float32))
     print(f"{len(tokens)} tokens, {DIMENSIONS} dimensions keep {kept:.3f} of the squared norm, "
           f"{target.stat().st_size / 1e6:.1f} MB")
 

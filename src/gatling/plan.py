@@ -72,6 +72,15 @@ class Span:
     whole: bool = False
 
 
+def field_of(path: str) -> str:
+    """The last field's name of a JSON path: `items[3].sender` -> `sender`.
+
+    >>> field_of("to[0]"), field_of("mail.sender")
+    ('to', 'sender')
+    """
+    return path.rpartition(".")[2].partition("[")[0]
+
+
 Match: TypeAlias = Literal["exact", "normalised", "decoded", "partial"]
 
 
@@ -91,18 +100,54 @@ class ArgumentProvenance:
     path: str
     value: str
     origins: tuple[Origin, ...]
+    """All places, the earliest first."""
     tier: TrustTier | None
-    """Highest tier among origins that cover the value best; None when the model made the value up."""
+    """USER or SYSTEM when such a text holds the value, else the tier of the earliest text that does (a tool
+    that echoes a stranger's word does not vouch for it); None when the model made the value up."""
     rarity: float
     """0–1: how much finding this value somewhere explains. "20" or "yes" explains nothing."""
+    pointed: bool = False
+    """The user pointed to the source: its record or its call carries a name from the request."""
+    datum: bool = False
+    """Some origin is a field's whole value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How well a span explains why the call is made: `gain` in [0, 1]."""
+    """How well one untrusted span explains why a call is made, beyond request and policy.
+
+    `tool` is a log-likelihood ratio in nats, clipped to [-8, 8]; `call`, `relevance` and `coherence` are
+    cosines or differences of cosines; the rest are shares in [0, 1] or truth values.
+    """
 
     span: int
-    gain: float
+    tool: float
+    """Gain in predicting this tool when the span is added to the trusted texts."""
+    call: float
+    """Cosine of call and span, less the cosine of call and the closest trusted text."""
+    relevance: float
+    """Cosine of the span and the sentence of the request closest to it."""
+    coherence: float
+    """Cosine of the span and the rest of the text it stands in: what was slipped in does not belong."""
+    information: float
+    """Information of the argument values that stand in this span and in no trusted text; 1 is 50 bits."""
+    share: float
+    """Share of the arguments' information that these values make up."""
+    values: int
+    """How many such values, at most 3."""
+    prose: float
+    """1 for a sentence of six words or more, less for shorter ones."""
+    datum: bool
+    """The span is a field's whole value: something to use rather than something to do."""
+    imperative: bool
+    """It starts with a verb. How a text sounds is one weak sign among many."""
+    delegated: float
+    """1 when the user handed an open task to a source that this span's record names, 0.5 when no source
+    was named, else 0."""
+    sink: bool
+    """One of the values says where content or money goes."""
+    slot: bool
+    """One of the values stands in a field named like the argument it fills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +173,17 @@ class ToolCall:
     arguments: JSON
     effects: frozenset[Effect]
     scope: Scope
-    provenance: tuple[ArgumentProvenance, ...]
-    trusted: Explanation | None
-    """The best explanation by request, policy or delegated text."""
-    untrusted: Explanation | None
-    """The best explanation by text that nobody vouched for."""
+    provenance: tuple[ArgumentProvenance, ...] = ()
+    support: float = 0.0
+    """How well request, policy and first-party confirmations explain the tool: nats, from -2 (not at all)."""
+    support_span: int | None = None
+    """The trusted span that explains it best."""
+    overlap: float = 0.0
+    """Share of the call's information, tool words included, that stands in the request: [0, 1]."""
+    coverage: float = 0.0
+    """Share of the arguments' information that stands in the request: [0, 1]."""
+    explanations: tuple[Explanation, ...] = ()
+    """Untrusted spans that may explain the call."""
 
 
 @dataclass(frozen=True, slots=True)

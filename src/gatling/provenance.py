@@ -1,104 +1,144 @@
-"""Messages to spans, argument origins, explanations and data-flow edges.
+"""Messages to spans; calls to argument origins, explanations and data-flow edges.
 
 Provenance is computed, never labelled: it follows from who wrote which text and where each value stands.
-`History` takes messages one by one and answers, for a proposed call, where each argument came from and
-which text explains the call, in time that depends on the call and on a bounded window, not on the whole
-history: values are found through an inverted index of their rarest word.
+`History` takes messages one by one and answers, for a proposed call, where each argument came from and which
+text explains the call. The answer costs time in the call and in a bounded window: values are found through
+an inverted index of their rarest word, meanings among the latest `WINDOW` spans.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
 
 import numpy as np
 
-from gatling.intent import Request
+from gatling.intent import Request, confirms
+from gatling.lexicon import VERBS
 from gatling.plan import (
     JSON,
     ArgumentProvenance,
     Edge,
     Explanation,
+    Match,
     Origin,
-    Scope,
     Span,
     ToolCall,
     TrustTier,
+    field_of,
 )
-from gatling.scope import scope_of
-from gatling.spans import Segment, decodings, leaves, segments
-from gatling.text import Matrix, encoder, visible, words
+from gatling.reach import reach
+from gatling.spans import Segment, leaves, segments
+from gatling.text import Matrix, encoder, name_words, words
 from gatling.tools import Tool
-from gatling.trace.message import Message, ProposedCall
+from gatling.values import spellings, value_words
 
 WINDOW = 2048
-"""Most recent untrusted spans compared with a call by meaning; older ones are found by their words."""
+"""Latest untrusted spans compared with a call by meaning; older ones are found by the values they hold."""
 
-MAX_POSTINGS = 64
+POSTINGS = 48
 """Spans looked at for one value: the earliest and the latest that hold its rarest word."""
 
 LONG_VALUE = 12
-"""Values of more words than this are matched by share, not as a whole."""
+"""Values of more words than this are matched by the share of their words, not as a whole."""
+
+MAX_ARGUMENTS = 256
+"""Argument leaves traced per call; what lies beyond is named in `History.limits`."""
+
+CONFIRMATION = 300
+"""An acting tool's output up to this many characters is its own confirmation; longer, it carries content."""
+
+POINTING_BITS = 14.0
+"""A call points to a source for the user when an argument of at least this information is the user's word."""
+
+INDEXED_BITS = 8.0
+"""Words with less information are not indexed: a value made of such words explains nothing."""
+
+TEMPERATURE = 0.06
+"""Softmax temperature of the tool likelihood, in cosine units."""
 
 SERVER_FIELDS = re.compile(
-    r"(^|_)(id|ids|date|time|timestamp|status|created|updated|size|count|read|type|version|quantity|price|total|amount|balance)_?$",
+    r"(^|_)(id|ids|date|time|timestamp|status|created|updated|size|count|read|type|version|quantity|price|"
+    r"total|amount|balance)_?$",
     re.I,
 )
-"""Fields whose short values are the service's own word even where the rest of the record is a stranger's."""
+"""Fields whose short values are the service's own word even where the rest of a record is a stranger's."""
 
-_MONTHS = {m: i for i, m in enumerate("january february march april may june july august september october november december".split(), 1)}
-_THOUSANDS = re.compile(r"(?<=\d)[,'](?=\d{3}(?!\d))")
-_ZERO_CENTS = re.compile(r"(?<=\d)\.0+(?!\d)")
-_ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
-
-
-def value_words(text: str) -> list[str]:
-    """Words of a value in a form that survives rewriting: 1,500.00 = 1500, 007 = 7.
-
-    >>> value_words("$1,500.00 on 2026-05-07")
-    ['1500', 'on', '2026', '5', '7']
-    """
-    if any(c.isdigit() for c in text):
-        text = _ZERO_CENTS.sub("", _THOUSANDS.sub("", text))
-        return [w.lstrip("0") or "0" if w[0] == "0" else w for w in words(text)]
-    return words(text)
+_POLITE = frozenset(
+    "please kindly also then now just and first next finally immediately you must should need to bitte".split()
+)
 
 
-def _spellings(text: str) -> list[list[str]]:
-    """Other ways in which prose writes the same value: dates with month names, undone encodings."""
-    found = [value_words(plain) for plain in decodings(text)]
-    date = _ISO_DATE.search(text)
-    if date:
-        year, month, day = date.group(1), int(date.group(2)), int(date.group(3))
-        for name, number in _MONTHS.items():
-            if number == month:
-                found += [[form, str(day), year] for form in (name, name[:3])]
-                found += [[str(day), form, year] for form in (name, name[:3])]
-                found += [[form, str(day)] for form in (name, name[:3])]
-    return found
+@lru_cache(maxsize=1)
+def _actions() -> Matrix:
+    """Vectors of everyday tool descriptions: the background against which a sentence "means" a tool."""
+    lines = resources.files("gatling").joinpath("actions.txt").read_text("utf-8").splitlines()
+    return encoder().embed([words(line) for line in lines])
+
+
+def _background(vectors: Matrix) -> Matrix:
+    """log of the mean over everyday actions of exp(cosine / temperature), per vector: shape (n,)."""
+    logits = vectors @ _actions().T / TEMPERATURE
+    peak = logits.max(1, keepdims=True)
+    out: Matrix = (peak[:, 0] + np.log(np.exp(logits - peak).mean(1))).astype(np.float32)
+    return out
 
 
 @dataclass(slots=True)
-class _Store:
-    """Vectors of spans of one standing, in a buffer that grows."""
+class _Vectors:
+    """Vectors of one standing's spans with their background, in buffers that grow; `spans` are their ids."""
 
-    rows: Matrix
-    spans: list[int]
+    rows: Matrix = field(default_factory=lambda: np.zeros((0, encoder().dimensions), np.float32))
+    background: Matrix = field(default_factory=lambda: np.zeros(0, np.float32))
+    spans: list[int] = field(default_factory=list)
 
     def add(self, ids: list[int], vectors: Matrix) -> None:
-        used = len(self.spans)
-        if used + len(ids) > len(self.rows):
-            grown = np.zeros((max(64, 2 * (used + len(ids))), vectors.shape[1]), np.float32)
-            grown[:used] = self.rows[:used]
-            self.rows = grown
-        self.rows[used : used + len(ids)] = vectors
+        used, more = len(self.spans), len(ids)
+        if used + more > len(self.rows):
+            size = max(64, 2 * (used + more))
+            rows, background = np.zeros((size, vectors.shape[1]), np.float32), np.zeros(size, np.float32)
+            rows[:used], background[:used] = self.rows[:used], self.background[:used]
+            self.rows, self.background = rows, background
+        self.rows[used : used + more] = vectors
+        self.background[used : used + more] = _background(vectors)
         self.spans += ids
 
-    def window(self) -> tuple[Matrix, list[int]]:
-        start = max(0, len(self.spans) - WINDOW)
-        return self.rows[start : len(self.spans)], self.spans[start:]
+    def latest(self) -> tuple[Matrix, Matrix, list[int]]:
+        start, end = max(0, len(self.spans) - WINDOW), len(self.spans)
+        return self.rows[start:end], self.background[start:end], self.spans[start:]
+
+
+@dataclass(slots=True)
+class _Note:
+    """What is remembered of one span that is not the user's or the deployer's word."""
+
+    words: str
+    """Its value words, joined and padded with blanks, so that a value is found as a substring."""
+    row: int
+    """Its row among the untrusted vectors, or -1."""
+    record: int
+    """Number of its record in the history."""
+    prose: float
+    imperative: bool
+    coherence: float
+
+
+@dataclass(slots=True)
+class _Value:
+    """One argument leaf and where it stands."""
+
+    path: str
+    text: str
+    words: list[str]
+    bits: float
+    known: float
+    """Share of its information in trusted texts."""
+    origins: list[Origin]
+    tier: TrustTier | None
+    rarity: float
 
 
 class History:
@@ -107,12 +147,407 @@ class History:
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self.request = Request()
-        self.cut = 0
-        """Characters of oversized texts that were not read."""
-        self.unread: list[str] = []
-        """Parts without text (images, audio) that were not read."""
-        self._words: list[str] = []
-        self._postings: dict[str, list[int]] = defaultdict(list)
-        self._stores: dict[str, _Store] = {}
-        self._calls: list[tuple[Tool, tuple[ArgumentProvenance, ...], frozenset[str]]] = []
-'''
+        self.limits: list[str] = []
+        """What was not read: oversized texts that were cut, parts without text. Later side effects escalate."""
+        self._calls: list[tuple[str, Tool]] = []
+        self._notes: dict[int, _Note] = {}
+        self._postings: dict[str, list[int]] = {}
+        self._trusted, self._verified, self._untrusted = _Vectors(), _Vectors(), _Vectors()
+        self._known: set[str] = set()
+        self._system: set[str] = set()
+        self._records: list[set[str]] = []
+        self._holders: dict[str, int] = {}
+        """How many records hold a word."""
+        self._tool_words: set[str] = set()
+        self._record_call: list[int] = []
+        self._pointing: set[int] = set()
+        """Calls whose arguments name something that the request names."""
+        self._proposal = ""
+
+    # Messages
+
+    def system(self, text: str) -> None:
+        """Take in the deployer's word."""
+        self._trust(text, TrustTier.SYSTEM, "system")
+
+    def user(self, text: str) -> None:
+        """Take in the user's word. A bare "yes" vouches for what the agent proposed just before."""
+        if confirms(text) and self._proposal:
+            self._trust(self._proposal, TrustTier.USER, "user (confirmed)")
+        self.request.add(text)
+        self._trust(text, TrustTier.USER, "user")
+
+    def assistant(self, text: str) -> None:
+        """Take in the agent's own words. They are never an origin: they inherit from what explains them."""
+        if text.strip():
+            self._proposal = text
+
+    def _trust(self, text: str, tier: TrustTier, source: str) -> None:
+        found, cut = segments(text)
+        self._note_cut(cut, source)
+        kept = [(s, w) for s in found if (w := value_words(s.text))]
+        ids = [self._span(s, tier, source, None, 0) for s, _ in kept]
+        for _, ws in kept:
+            self._known.update(ws)
+            if tier is TrustTier.SYSTEM:
+                self._system.update(ws)
+        self._trusted.add(ids, encoder().embed([ws for _, ws in kept]))
+
+    def _span(self, segment: Segment, tier: TrustTier, source: str, call: int | None, record: int) -> int:
+        number = len(self.spans)
+        self.spans.append(
+            Span(number, segment.text, tier, source, call, segment.path, record, segment.whole)
+        )
+        return number
+
+    def _note_cut(self, characters: int, source: str) -> None:
+        if characters:
+            self.limits.append(f"{characters} characters of an oversized text from {source} were not read")
+
+    def output(self, content: JSON, tool: Tool | None, call: int | None) -> None:
+        """Take in a tool's output; `call` is the index of the call it answers, None when nobody made one."""
+        source = f"tool:{tool.name}" if tool else "tool"
+        found, cut = segments(content)
+        self._note_cut(cut, source)
+        kept = [(s, w) for s in found if (w := value_words(s.text))]
+        if not kept:
+            return
+        confirmation = (
+            tool is not None
+            and tool.acts
+            and tool.output is TrustTier.VERIFIED
+            and sum(len(s.text) for s, _ in kept) <= CONFIRMATION
+        )
+        vectors = encoder().embed([ws for _, ws in kept])
+        total = vectors.sum(0)
+        others = total - vectors
+        coherence = np.einsum("ij,ij->i", vectors, others) / np.maximum(np.linalg.norm(others, axis=1), 1e-6)
+        if len(kept) == 1:
+            coherence[:] = 0.5
+        verified: list[int] = []
+        untrusted: list[int] = []
+        first = len(self._records)
+        measure = encoder().bits
+        row = len(self._untrusted.spans)
+        chosen: tuple[list[int], list[int]] = ([], [])
+        for index, (segment, ws) in enumerate(kept):
+            trusted = confirmation or _first_party(tool, segment, ws)
+            record = first + segment.record
+            while len(self._records) <= record:
+                self._records.append(set())
+                self._record_call.append(-1 if call is None else call)
+            tier = TrustTier.VERIFIED if trusted else TrustTier.UNTRUSTED
+            number = self._span(segment, tier, source, call, record)
+            (verified if trusted else untrusted).append(number)
+            chosen[trusted].append(index)
+            self._notes[number] = _Note(
+                words=f" {' '.join(ws)} ",
+                row=-1 if trusted else row,
+                record=record,
+                prose=min(1.0, sum(w.isalpha() for w in ws) / 6),
+                imperative=_orders(ws),
+                coherence=float(coherence[index]),
+            )
+            row += not trusted
+            for word in set(ws):
+                if measure(word) > INDEXED_BITS:
+                    self._postings.setdefault(word, []).append(number)
+                    if not trusted and word not in self._records[record]:
+                        self._records[record].add(word)
+                        self._holders[word] = self._holders.get(word, 0) + 1
+        self._verified.add(verified, vectors[chosen[True]])
+        self._untrusted.add(untrusted, vectors[chosen[False]])
+
+    def unread(self, part: str) -> None:
+        """Note a part of a tool's output that holds no text."""
+        self.limits.append(f"{part} was not read")
+
+    # Calls
+
+    def made(self, identifier: str, tool: Tool, arguments: JSON) -> int:
+        """Note that the agent made a call, so that its output finds it; returns the call's index."""
+        index = len(self._calls)
+        self._calls.append((identifier, tool))
+        self._tool_words.update(name_words(tool.name[:256]))
+        if any(self._comes_from_request(value) for _, value in leaves(arguments)):
+            self._pointing.add(index)
+        return index
+
+    def _comes_from_request(self, value: JSON) -> bool:
+        if value is None or isinstance(value, bool):
+            return False
+        ws = value_words(str(value)[:400])
+        return all(w in self.request.words for w in ws) and sum(map(encoder().bits, ws)) > POINTING_BITS
+
+    def call(
+        self, identifier: str, tool: Tool, arguments: JSON, index: int
+    ) -> tuple[ToolCall, tuple[Edge, ...]]:
+        """A proposed call as a node of the plan, with the edges that lead to it. Changes nothing."""
+        traced = [*self._values(arguments)]
+        total = sum(min(v.bits, 60.0) for v in traced) or 1.0
+        short = [w for v in traced for w in v.words[:LONG_VALUE]]
+        own_words = name_words(tool.name[:256])
+        tool_words = list(tool.words) or own_words
+        vectors = encoder().embed([[*tool_words, *short], tool_words, [*own_words, *short]])
+        support, support_span = self._support(vectors[1])
+        said = {w: encoder().bits(w) for w in {*tool_words, *short}}
+        node = ToolCall(
+            id=identifier,
+            tool=tool.name,
+            arguments=arguments,
+            effects=tool.effects,
+            scope=reach(tool, arguments),
+            provenance=tuple(self._provenance(v) for v in traced),
+            support=support,
+            support_span=support_span,
+            overlap=sum(b for w, b in said.items() if w in self._known) / (sum(said.values()) or 1.0),
+            coverage=sum(min(v.bits, 60.0) * v.known for v in traced) / total,
+            explanations=self._explanations(tool, traced, vectors, support, total),
+        )
+        return node, tuple(self._edges(index, traced))
+
+    def index_of(self, identifier: str | None) -> int | None:
+        """Index of the latest call with this id, or None."""
+        if identifier is None:
+            return None
+        for index in range(len(self._calls) - 1, -1, -1):
+            if self._calls[index][0] == identifier:
+                return index
+        return None
+
+    def tool_of(self, index: int) -> Tool:
+        """The tool of the call with this index."""
+        return self._calls[index][1]
+
+    def _values(self, arguments: JSON) -> Iterable[_Value]:
+        measure = encoder().bits
+        for count, (path, value) in enumerate(leaves(arguments)):
+            if count == MAX_ARGUMENTS:
+                self.limits.append(f"arguments after the {MAX_ARGUMENTS}th were not traced")
+                return
+            if value is None or isinstance(value, bool):
+                continue
+            text = value if isinstance(value, str) else repr(value)[:400]
+            ws = value_words(text[:20_000])
+            bits = sum(measure(w) for w in ws)
+            if not ws or not bits:
+                continue
+            known = sum(measure(w) for w in ws if w in self._known) / bits
+            origins, tier = self._origins(text, ws, bits, known)
+            rarity = 1 / (1 + float(np.exp(-(bits - 18) / 4)))
+            yield _Value(path, text, ws, bits, known, origins, tier, rarity)
+
+    def _origins(
+        self, text: str, ws: list[str], bits: float, known: float
+    ) -> tuple[list[Origin], TrustTier | None]:
+        """All places where a value stands, earliest first, and the tier that follows from them."""
+        if known > 0.99:
+            origins = self._trusted_origins(text, ws)
+            if origins:
+                system = all(self.spans[o.span].tier is TrustTier.SYSTEM for o in origins)
+                return origins, TrustTier.SYSTEM if system else TrustTier.USER
+            if len(ws) == 1:
+                return [], TrustTier.USER
+        if len(ws) > LONG_VALUE:
+            origins = self._partial_origins(ws)
+        else:
+            origins = self._whole_origins(text, ws)
+            if not origins:
+                for other in spellings(text[:2000]):
+                    known_form = all(w in self._known for w in other)
+                    if known_form:
+                        return self._trusted_origins(text, other), TrustTier.USER
+                    origins = [Origin(o.span, o.share, "decoded") for o in self._whole_origins(text, other)]
+                    if origins:
+                        break
+        if not origins:
+            return [], TrustTier.USER if known > 0.99 else None
+        return origins, self.spans[origins[0].span].tier
+
+    def _trusted_origins(self, text: str, ws: list[str]) -> list[Origin]:
+        """Places in system and user texts, looked for among the latest sixteen of them."""
+        key = f" {' '.join(ws)} "
+        found: list[Origin] = []
+        for number in self._trusted.spans[:-9:-1] + self._trusted.spans[:8]:
+            span = self.spans[number]
+            if key in f" {' '.join(value_words(span.text))} ":
+                found.append(Origin(number, 1.0, "exact" if text in span.text else "normalised"))
+        return sorted({o.span: o for o in found}.values(), key=lambda o: o.span)
+
+    def _whole_origins(self, text: str, ws: list[str]) -> list[Origin]:
+        rarest = max(ws, key=encoder().bits)
+        key = f" {' '.join(ws)} "
+        found = []
+        for number in self._posted(rarest):
+            if key in self._notes[number].words:
+                match: Match = "exact" if text in self.spans[number].text else "normalised"
+                found.append(Origin(number, 1.0, match))
+        return found
+
+    def _posted(self, word: str) -> list[int]:
+        numbers = self._postings.get(word, [])
+        if len(numbers) <= POSTINGS:
+            return numbers
+        return [*numbers[: POSTINGS // 2], *numbers[-POSTINGS // 2 :]]
+
+    def _partial_origins(self, ws: list[str]) -> list[Origin]:
+        """Spans that hold a good share of a long value's information, the earliest first."""
+        measure = encoder().bits
+        rare = {w: measure(w) for w in ws if measure(w) > INDEXED_BITS}
+        total = sum(rare.values())
+        held: dict[int, float] = {}
+        for word, bits in sorted(rare.items(), key=lambda item: (-item[1], item[0]))[:64]:
+            for number in self._posted(word):
+                held[number] = held.get(number, 0.0) + bits
+        best = sorted(held.items(), key=lambda item: (-item[1], item[0]))[:8]
+        return [
+            Origin(number, min(1.0, bits / total), "partial")
+            for number, bits in sorted(best)
+            if bits > 0.12 * total and bits > 25
+        ]
+
+    def _provenance(self, value: _Value) -> ArgumentProvenance:
+        notes = [self._notes[o.span] for o in value.origins if o.span in self._notes]
+        return ArgumentProvenance(
+            path=value.path,
+            value=value.text,
+            origins=tuple(value.origins),
+            tier=value.tier,
+            rarity=value.rarity,
+            pointed=any(self._pointed(note.record) for note in notes),
+            datum=any(self.spans[o.span].whole for o in value.origins),
+        )
+
+    def _names(self) -> set[str]:
+        """Names in the request, less those that only name the tools at hand ("GitHub")."""
+        return self.request.names - self._tool_words
+
+    def _few(self) -> float:
+        """A name that more records than this carry tells none of them apart."""
+        return max(2.0, 0.34 * len(self._records))
+
+    def _named(self, record: int) -> bool:
+        """True when a record carries a name from the request that most of its neighbours do not."""
+        few = self._few()
+        return any(self._holders.get(n, 0) <= few for n in self._names() & self._records[record])
+
+    def _pointed(self, record: int) -> bool:
+        return self._record_call[record] in self._pointing or self._named(record)
+
+    def _support(self, tool_vector: Matrix) -> tuple[float, int | None]:
+        """The best log-likelihood ratio of the tool under a trusted text, and that text's span."""
+        best, where = -2.0, None
+        for store in (self._trusted, self._verified):
+            rows, background, ids = store.latest()
+            if len(ids):
+                scores = rows @ tool_vector / TEMPERATURE - background
+                at = int(scores.argmax())
+                if scores[at] > best:
+                    best, where = float(scores[at]), ids[at]
+        return best, where
+
+    def _explanations(
+        self, tool: Tool, traced: list[_Value], vectors: Matrix, support: float, total: float
+    ) -> tuple[Explanation, ...]:
+        rows, background, ids = self._untrusted.latest()
+        if not ids:
+            return ()
+        trusted = self._trusted.latest()[0]
+        closeness = rows @ vectors.T
+        call = np.maximum(closeness[:, 0], closeness[:, 2])
+        likelihood = closeness[:, 1] / TEMPERATURE - background
+        held: dict[int, list[_Value]] = {}
+        for value in traced:
+            if value.tier is TrustTier.UNTRUSTED and len(value.words) <= LONG_VALUE:
+                for origin in value.origins:
+                    if self._notes[origin.span].row >= 0:
+                        held.setdefault(origin.span, []).append(value)
+        start = len(self._untrusted.spans) - len(ids)
+        position = {number: self._notes[number].row - start for number in held}
+        chosen = {ids[i] for i in _top(call, 6)} | {ids[i] for i in _top(likelihood, 6)}
+        inside = [number for number in held if position[number] >= 0]
+        chosen |= set(sorted(inside, key=lambda n: (-call[position[n]], n))[:12])
+        chosen |= set([number for number in held if position[number] < 0][:12])
+        numbers = sorted(chosen)
+        at_rows = [self._notes[n].row for n in numbers]
+        mine = self._untrusted.rows[at_rows]
+        mine_background = self._untrusted.background[at_rows]
+        near = mine @ vectors.T
+        if len(trusted):
+            relevance = (mine @ trusted.T).max(1)
+            base = float(np.maximum(trusted @ vectors[0], trusted @ vectors[2]).max())
+        else:
+            relevance, base = np.zeros(len(numbers), np.float32), 0.0
+        long_words = {
+            w for v in traced if len(v.words) > LONG_VALUE for w in v.words
+            if w not in self._known and encoder().bits(w) > 14
+        }
+        delegates = self.request.delegates
+        anyone_named = delegates and any(0 < self._holders.get(n, 0) <= self._few() for n in self._names())
+        out = []
+        for i, number in enumerate(numbers):
+            note, span, values = self._notes[number], self.spans[number], held.get(number, [])
+            bits = sum(v.bits for v in values)
+            tool_score = float(near[i, 1]) / TEMPERATURE - float(mine_background[i])
+            long_bits = 0.3 * sum(encoder().bits(w) for w in long_words if f" {w} " in note.words)
+            named = delegates and self._named(note.record)
+            loose = delegates and not anyone_named and not self._pointed(note.record)
+            gap = float(max(near[i, 0], near[i, 2])) - base
+            fields = set(name_words(span.path))
+            out.append(
+                Explanation(
+                    span=number,
+                    tool=min(8.0, max(-8.0, max(tool_score, -3.0) - max(support, -1.0))),
+                    call=gap,
+                    relevance=float(relevance[i]),
+                    coherence=note.coherence,
+                    information=min(bits + long_bits, 50.0) / 50.0,
+                    share=min(bits, total) / total,
+                    values=min(len(values), 3),
+                    prose=note.prose,
+                    datum=span.whole,
+                    imperative=note.imperative,
+                    delegated=1.0 if named else 0.5 if loose else 0.0,
+                    sink=any(v.path.partition("[")[0] in tool.sinks for v in values),
+                    slot=any(fields & set(name_words(field_of(v.path))) for v in values),
+                )
+            )
+        return tuple(out)
+
+    def _edges(self, target: int, traced: list[_Value]) -> Iterable[Edge]:
+        seen = set()
+        for value in traced:
+            if value.rarity < 0.3:
+                continue
+            for origin in value.origins:
+                source = self.spans[origin.span].call
+                if source is not None and (source, value.path) not in seen:
+                    seen.add((source, value.path))
+                    yield Edge(source, target, value.path)
+
+
+def _first_party(tool: Tool | None, segment: Segment, ws: list[str]) -> bool:
+    """Whether a segment of a tool's output is the service's own word: trust is per field, not per tool."""
+    if tool is None or not tool.described:
+        return False
+    if tool.vouched:
+        return True
+    if segment.whole and SERVER_FIELDS.search(field_of(segment.path)):
+        return True
+    return tool.output is TrustTier.VERIFIED and len(ws) <= 5
+
+
+def _orders(ws: list[str]) -> bool:
+    for word in ws[:4]:
+        if word in VERBS:
+            return True
+        if word not in _POLITE:
+            return False
+    return False
+
+
+def _top(scores: Matrix, count: int) -> list[int]:
+    """Indices of the highest scores; ties go to the earliest, so that the choice never varies."""
+    if len(scores) <= count:
+        return list(range(len(scores)))
+    return [int(i) for i in np.argsort(-scores, kind="stable")[:count]]

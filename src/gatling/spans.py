@@ -1,4 +1,4 @@
-"""Content to spans of text: which sentence or field stands where in a message.
+"""Content to segments of text: which sentence or field stands where in a message.
 
 Strings that hold JSON are read as JSON. Everything else (YAML, Python reprs, HTML, mails, prose) goes through
 one lexical pass that knows `key: value`, line wrapping, tags and sentence ends, since real tools print all
@@ -23,19 +23,25 @@ MAX_TEXT = 400_000
 """Characters read of one text: its first three quarters and its last quarter; what lies between is cut."""
 
 MAX_SENTENCE = 400
-"""Longer sentences are read in pieces, so that a buried clause is not averaged away."""
+"""Longer sentences are read in pieces, so that a clause buried in one is not averaged away."""
 
 MAX_DEPTH = 64
 MAX_LEAVES = 20_000
 
-_WRAPPED = re.compile(r"(?<=[^\s.:;!?>,{}\[\]])[ \t]*\n[ \t]*(?=[a-z(\"'0-9][^\n:]*(?:\n|$))|(?<=,)[ \t]*\n[ \t]+(?=[^\n:\"']*(?:\n|$))")
+_WRAPPED = re.compile(
+    r"(?<=[^\s.:;!?>,{}\[\]])[ \t]*\n[ \t]*(?=[a-z(\"'0-9][^\n:]*(?:\n|$))"
+    r"|(?<=,)[ \t]*\n[ \t]+(?=[^\n:\"']*(?:\n|$))"
+)
 _FIELD = re.compile(
     r"(?:^[ \t]*(?:[-*•][ \t]+)?|[{,][ \t]*)[\"']?([^\W\d][\w .-]{0,40}?)[\"']?[ \t]*:(?:[ \t]+|$)", re.M
 )
-_SENTENCE = re.compile(r"(?<=[.!?。！？])[\s\"')\]]+|\n+|(?<=>)\s*|\s*(?=<[a-zA-Z/!])|[;|•]\s")
+_SENTENCE = re.compile(r"(?<=[.!?。！？])[\s\"')\]]+|\n+|[;|•]\s")
 _PROSE = re.compile(r"[^\W\d_]{2,}\s+[^\W_]+\s+[^\W_]+\s+[^\W_]+")
+_TAG = re.compile(r"<!--|<!?/?[a-zA-Z][\w:-]{0,40}([^<>]{0,4000})>")
+_ATTRIBUTE = re.compile(r"([\w:-]{1,40})\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{20,}={0,2}(?![A-Za-z0-9+/=])")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|&#?\w{2,8};|\\u[0-9a-fA-F]{4}")
+_INDEX = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +65,51 @@ def cut_oversized(text: str) -> tuple[str, int]:
 
 def segments(content: JSON) -> tuple[list[Segment], int]:
     """Segments of a message's content in reading order, and the number of characters that were cut."""
-    cut = 0
     if isinstance(content, str):
         content, cut = cut_oversized(content)
-        stripped = content.lstrip()
-        parsed: JSON = None
-        if stripped[:1] in ("{", "["):
-            try:
-                parsed = json.loads(stripped)
-            except (ValueError, RecursionError):
-                parsed = None
-        if not isinstance(parsed, (dict, list)):
+        parsed = _parsed(content)
+        if parsed is None:
             return list(_lexical(content)), cut
         content = parsed
+    else:
+        cut = 0
     found: list[Segment] = []
     records = _Records()
+    count = 0
     for path, value in leaves(content):
-        field = re.sub(r"\[\d+\]", "", path).rpartition(".")[2]
-        record = records.of(re.sub(r"\[\d+\]", "", path))
+        count += 1
+        record = records.of(_INDEX.sub("", path))
         text, more = cut_oversized(value if isinstance(value, str) else json.dumps(value))
         cut += more
-        found += _sentences(text, path if path else field, record)
+        found += _sentences(text, path, record)
+    if count == MAX_LEAVES:
+        cut += max(0, len(json.dumps(content)) - sum(len(s.text) for s in found))
     return found, cut
 
 
-def leaves(value: JSON, path: str = "", depth: int = 0) -> Iterator[tuple[str, JSON]]:
+def _parsed(text: str) -> JSON:
+    stripped = text.strip()
+    if stripped[:1] + stripped[-1:] not in ("{}", "[]"):
+        return None
+    try:
+        parsed = json.loads(stripped)
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, (dict, list)) else None
+
+
+def leaves(value: JSON) -> Iterator[tuple[str, JSON]]:
     """Scalar leaves of a JSON value with their paths (`to[0].name`), at most `MAX_LEAVES` of them.
 
-    What lies deeper than `MAX_DEPTH` comes as one leaf of JSON text, so nothing is lost.
+    What lies deeper than `MAX_DEPTH` comes as one leaf of JSON text.
     """
-    stack: list[tuple[str, JSON, int]] = [(path, value, depth)]
+    stack: list[tuple[str, JSON, int]] = [("", value, 0)]
     count = 0
     while stack and count < MAX_LEAVES:
         at, item, level = stack.pop()
         if isinstance(item, dict) and level < MAX_DEPTH:
-            children = [(f"{at}.{key}" if at else str(key), child, level + 1) for key, child in item.items()]
-            stack.extend(reversed(children))
+            keyed = [(f"{at}.{key}" if at else str(key), child, level + 1) for key, child in item.items()]
+            stack.extend(reversed(keyed))
         elif isinstance(item, list) and level < MAX_DEPTH:
             stack.extend((f"{at}[{i}]", item[i], level + 1) for i in range(len(item) - 1, -1, -1))
         else:
@@ -133,9 +148,27 @@ def _lexical(text: str) -> Iterator[Segment]:
 
 
 def _sentences(text: str, path: str, record: int) -> Iterator[Segment]:
+    """Sentences of a text; a tag's attributes and comments are texts of their own."""
+    last = 0
+    tag = _TAG.search(text) if "<" in text else None
+    while tag:
+        yield from _split(text[last : tag.start()], path, record)
+        if tag.group() == "<!--":
+            end = text.find("-->", tag.end())
+            last = end + 3 if end >= 0 else len(text)
+            yield from _split(text[tag.end() : end if end >= 0 else len(text)], "!--", record)
+        else:
+            last = tag.end()
+            for name, double, single in _ATTRIBUTE.findall(tag.group(1)):
+                yield from _split(double or single, "@" + name, record)
+        tag = _TAG.search(text, last)
+    yield from _split(text[last:], path, record)
+
+
+def _split(text: str, path: str, record: int) -> Iterator[Segment]:
     text = visible(text)
     pieces = [p for p in (piece.strip(" \t\r\n'\"{}[],") for piece in _SENTENCE.split(text)) if p]
-    whole = len(pieces) == 1 and bool(path) and not _PROSE.search(pieces[0])
+    whole = len(pieces) == 1 and bool(path) and not _PROSE.search(pieces[0][:200])
     for piece in pieces:
         while len(piece) > MAX_SENTENCE:
             at = piece.rfind(" ", MAX_SENTENCE // 2, MAX_SENTENCE)
@@ -150,15 +183,16 @@ def _sentences(text: str, path: str, record: int) -> Iterator[Segment]:
 def decodings(text: str) -> list[str]:
     """What a text says once URL, HTML and base64 encodings are undone; empty when nothing was encoded."""
     found = []
-    if _ESCAPED.search(text):
+    if ("%" in text or "&" in text or "\\u" in text) and _ESCAPED.search(text):
         plain = html.unescape(unquote(text, errors="replace"))
         if plain != text:
             found.append(visible(plain))
-    for blob in _BASE64.findall(text)[:32]:
-        try:
-            decoded = base64.b64decode(blob + "=" * (-len(blob) % 4), validate=True).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError):
-            continue
-        if decoded.isprintable() or decoded.replace("\n", " ").isprintable():
-            found.append(visible(decoded))
+    if len(text) >= 20:
+        for blob in _BASE64.findall(text)[:32]:
+            try:
+                decoded = base64.b64decode(blob + "=" * (-len(blob) % 4), validate=True).decode("utf-8")
+            except (binascii.Error, UnicodeDecodeError):
+                continue
+            if decoded.replace("\n", " ").isprintable():
+                found.append(visible(decoded))
     return found

@@ -1,4 +1,4 @@
-"""The frozen text encoder: words, sentences, vectors and the information a value carries.
+"""The frozen text encoder: words, vectors, and the information that a value carries.
 
 The vectors are WordLlama's static token embeddings (MIT, https://github.com/dleemiller/WordLlama), cut to
 their first principal components and stored as one byte per value (`refit/vectors.py` remakes the table).
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 from threading import Lock
@@ -21,39 +22,43 @@ from numpy.typing import NDArray
 
 Matrix: TypeAlias = NDArray[np.float32]
 
-_WORD = re.compile(r"[^\W\d_]+|\d+")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]")
-# Letters of other scripts that are drawn like Latin ones (Unicode TR39, the single-letter confusables).
-_CONFUSABLE = str.maketrans("аеорсухіјѕһԁԛԝАВЕКМНОРСТХІЈЅαορυικνΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aeopcyxijshdqwABEKMHOPCTXIJSaopuikvABEZHIKMNOPTYX")
-_SUFFIX = re.compile(r"(?:ations?|ments?|ings?|ions?|ies|ers?|ors?|es|ed|s|e|y)$")
-
-WORD_CACHE = 200_000
-"""Distinct words kept in memory; past it, words are embedded without being kept, so memory stays flat."""
+WORD_CACHE = 50_000
+"""Distinct words kept in memory; words that come after are measured each time, so memory stays flat."""
 
 MAX_WORD = 64
-"""Longer words (base64, hashes) are embedded by their first letters alone: they mean nothing anyway."""
+"""Longer words (base64, hashes) are measured by their first letters: their meaning is noise anyway."""
+
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MIXED_SCRIPT = re.compile("[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]")
+# Cyrillic and Greek letters drawn like Latin ones (a selection of Unicode TR39's confusables).
+_CONFUSABLE = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u0410\u0412\u0415\u041a\u041c"
+    "\u041d\u041e\u0420\u0421\u0422\u0425\u0406\u0408\u0405\u03b1\u03bf\u03c1\u03b9\u03ba\u03bd\u0391\u0392"
+    "\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7",
+    "aeopcyxijshdABEKMHOPCTXIJSaopikvABEZHIKMNOPTYX",
+)
 
 
 def visible(text: str) -> str:
-    """The text as a person sees it: invisible and bidirectional controls gone, compatibility forms folded.
+    """The text as a person sees it.
 
-    Lone surrogates become U+FFFD, so that what comes out can always be encoded.
+    Invisible and bidirectional controls are dropped, compatibility forms folded, look-alike letters inside
+    Latin words made Latin, lone surrogates replaced by U+FFFD, so that the result can always be encoded.
     """
     if text.isascii():
         return text
-    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
-    return text.encode("utf-8", "replace").decode("utf-8") if _has_surrogate(text) else text
-
-
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= c <= "\udfff" for c in text)
+    text = unicodedata.normalize("NFKC", _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text)))
+    return text.translate(_CONFUSABLE) if _MIXED_SCRIPT.search(text) else text
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words and numbers of a visible text, in order."""
-    if not text.isascii():
-        text = text.translate(_CONFUSABLE) if text.upper() != text.lower() else text
+    """Lower-case words and numbers, in order."""
     return _WORD.findall(text.lower())
 
 
@@ -66,9 +71,12 @@ def name_words(name: str) -> list[str]:
     return words(_CAMEL.sub(" ", name))
 
 
+_SUFFIX = re.compile(r"(?:ations?|ments?|ings?|ions?|ies|ers?|ors?|es|ed|s|e|y)$")
+
+
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """A crude English stem, good enough to match "sending", "sends" and "send"."""
+    """A crude English stem, good enough to see that "sending", "sends" and "send" are one word."""
     if len(word) <= 3:
         return word
     cut = _SUFFIX.sub("", word, count=1)
@@ -76,19 +84,20 @@ def stem(word: str) -> str:
 
 
 class Encoder:
-    """Maps words to unit-free vectors; see the module's docstring. One instance serves a process."""
+    """Maps words to vectors without unit; see the module's docstring. One instance serves a process."""
 
     def __init__(self) -> None:
         with resources.files("gatling").joinpath("vectors.npz").open("rb") as handle:
             archive = np.load(handle, allow_pickle=False)
             tokens = archive["tokens"].tobytes().decode().split("\n")
-            self._table: Matrix = archive["codes"].astype(np.float32) * archive["scale"][:, None]
+            self._codes: NDArray[np.int8] = archive["codes"]
+            self._scale: Matrix = archive["scale"]
         self._ids = {token: index for index, token in enumerate(tokens)}
-        self.dimensions = int(self._table.shape[1])
+        self.dimensions = int(self._codes.shape[1])
+        self._lock = Lock()
         self._index: dict[str, int] = {}
         self._bits: list[float] = []
-        self._rows: Matrix = np.zeros((4096, self.dimensions), np.float32)
-        self._lock = Lock()
+        self._rows: Matrix = np.zeros((2048, self.dimensions), np.float32)
 
     def _tokens(self, word: str) -> list[int]:
         """Byte-pair encoding as Llama's: merge the adjacent pair that makes the most frequent token."""
@@ -111,57 +120,66 @@ class Encoder:
 
     def _measure(self, word: str) -> tuple[Matrix, float]:
         tokens = self._tokens(word)
-        if word.isdigit():
+        if word.isdecimal():
             bits = len(word) * math.log2(10)
         else:
-            # Token ids are ordered by frequency; Zipf's law makes the rank a probability.
+            # Token ids are ordered by frequency; Zipf's law turns a rank into a probability.
             bits = sum(math.log2(t - 200) if 259 <= t < 29871 else 5.0 for t in tokens)
-        return self._table[tokens].mean(0), bits
+        vector: Matrix = (self._codes[tokens] * self._scale[tokens, None]).mean(0, dtype=np.float32)
+        return vector, bits
 
-    def _learn(self, word: str) -> int:
-        row = len(self._index)
-        if row >= len(self._rows):
-            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-        self._rows[row], bits = self._measure(word)
-        self._bits.append(bits)
-        self._index[word] = row
-        return row
-
-    def _lookup(self, ws: list[str]) -> list[int]:
-        get = self._index.get
-        rows = [get(w, -1) for w in ws]
-        if -1 in rows:
-            for at, (word, row) in enumerate(zip(ws, rows, strict=True)):
-                if row < 0:
-                    known = get(word)
-                    rows[at] = self._learn(word) if known is None else known
-        return rows
-
-    def embed(self, texts: list[list[str]]) -> Matrix:
-        """Unit vectors (len(texts), dimensions) of texts given as words; a text without words is zero."""
+    def _learn(self, word: str) -> int | None:
+        """The row of a new word, or None when the cache is full."""
         with self._lock:
-            if len(self._index) > WORD_CACHE:
-                self._index.clear()
-                self._bits.clear()
-            rows = self._lookup([w for ws in texts for w in ws])
-            gathered = self._rows[rows]
-        out = np.zeros((len(texts), self.dimensions), np.float32)
-        filled = [i for i, ws in enumerate(texts) if ws]
-        if filled:
-            starts = np.cumsum([0] + [len(texts[i]) for i in filled[:-1]])
-            sums = np.add.reduceat(gathered, starts, axis=0)
-            norms = np.sqrt((sums * sums).sum(1, keepdims=True))
-            out[filled] = sums / np.maximum(norms, 1e-9)
+            row = self._index.get(word, len(self._index))
+            if row < len(self._index):
+                return row
+            if row >= WORD_CACHE:
+                return None
+            vector, bits = self._measure(word)
+            if row >= len(self._rows):
+                self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+            self._rows[row] = vector
+            self._bits.append(bits)
+            self._index[word] = row  # last, so that a reader without the lock never sees a row half made
+            return row
+
+    def embed(self, texts: Sequence[Sequence[str]]) -> Matrix:
+        """Unit vectors (len(texts), dimensions) of texts given as words; a text without words is zero."""
+        get = self._index.get
+        flat = [w for text in texts for w in text]
+        rows = [get(w, -1) for w in flat]
+        extra: list[tuple[int, Matrix]] = []
+        if -1 in rows:
+            for at, row in enumerate(rows):
+                if row < 0:
+                    learned = self._learn(flat[at])
+                    if learned is None:
+                        extra.append((at, self._measure(flat[at])[0]))
+                        learned = 0
+                    rows[at] = learned
+        out: Matrix = np.zeros((len(texts), self.dimensions), np.float32)
+        if not flat:
+            return out
+        gathered = self._rows[rows]
+        for at, vector in extra:
+            gathered[at] = vector
+        filled = [i for i, text in enumerate(texts) if text]
+        starts = np.cumsum([0, *(len(texts[i]) for i in filled[:-1])])
+        sums = np.add.reduceat(gathered, starts, axis=0)
+        norms = np.sqrt(np.einsum("ij,ij->i", sums, sums))
+        out[filled] = sums / np.maximum(norms, 1e-9)[:, None]
         return out
 
     def bits(self, word: str) -> float:
         """Information in a word, in bits, if words were drawn by Zipf's law: "the" 6, an IBAN over 40."""
-        with self._lock:
-            row = self._index.get(word)
-            return self._bits[self._learn(word) if row is None else row]
+        row = self._index.get(word)
+        if row is None:
+            row = self._learn(word)
+        return self._measure(word)[1] if row is None else self._bits[row]
 
 
 @lru_cache(maxsize=1)
 def encoder() -> Encoder:
-    """The process's encoder, loaded at first use (about 60 ms)."""
+    """The process's encoder, loaded at first use."""
     return Encoder()

@@ -36,6 +36,8 @@ class Tool:
     described: bool = True
     words: tuple[str, ...] = field(default=(), compare=False)
     """Words of the name and of the description's main sentence, for comparing with requests."""
+    vouched: bool = False
+    """The policy itself calls the output first-party, prose included."""
     free_text: frozenset[str] = frozenset()
     """Parameters that carry prose: bodies, notes, titles. They seldom decide what a call does."""
 
@@ -199,6 +201,10 @@ class Toolbox:
     def __iter__(self) -> Iterator[Tool]:
         return iter(self._tools.values())
 
+    def add(self, tool: Tool) -> None:
+        """Put in one more tool."""
+        self._tools[tool.name] = self._overridden(tool)
+
     def _overridden(self, tool: Tool) -> Tool:
         rule = self._policy.rule(tool.name)
         if rule is None:
@@ -210,6 +216,7 @@ class Toolbox:
             changes["sinks"] = frozenset(rule.sinks)
         if rule.output is not None:
             changes["output"] = TrustTier[rule.output.upper()]
+            changes["vouched"] = rule.output == "verified"
         if rule.sensitivity is not None:
             changes["sensitivity"] = rule.sensitivity
         return replace(tool, described=True, **changes) if changes else tool

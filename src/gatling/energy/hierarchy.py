@@ -1,0 +1,113 @@
+"""Hierarchy: untrusted text, rather than the user or the policy, explains why this call is made.
+
+For each untrusted span that may explain the call, a weighted sum of readable quantities says how much better
+it does so than request and policy; the best-explaining span counts. With x its sum,
+
+    energy = 10 / (1 + exp(-x))
+
+The weights are fitted on labelled runs with their signs fixed, so that the energy is monotone in every
+quantity (`refit/hierarchy.py`, which prints where they generalise), and stand in `weights.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import lru_cache
+from importlib import resources
+
+from gatling.energy.term import Context, Part, Reason, TermScore
+from gatling.plan import Effect, Explanation, ToolCall
+
+SIGNS: dict[str, int] = {
+    "tool": 1,
+    "call": 1,
+    "relevance": -1,
+    "coherence": -1,
+    "information": 1,
+    "share": 1,
+    "values": 1,
+    "datum": -1,
+    "prose": 1,
+    "prose x information": 1,
+    "prose x call": 1,
+    "prose x tool": 1,
+    "imperative": 1,
+    "delegated": -1,
+    "sink": 1,
+    "slot": -1,
+    "privilege": 1,
+    "support": -1,
+    "overlap": -1,
+    "coverage": -1,
+}
+"""Which way each quantity moves the energy; the first fourteen are `plan.Explanation`'s."""
+
+_PRIVILEGE = {Effect.SEND: 1.0, Effect.PAY: 1.0, Effect.DELETE: 1.0, Effect.EXECUTE: 1.0, Effect.WRITE: 0.5}
+
+
+def privilege(call: ToolCall) -> float:
+    """1 for a call that sends, pays, deletes or executes, 0.5 for one that writes, 0 for one that reads."""
+    return max((_PRIVILEGE.get(effect, 0.0) for effect in call.effects), default=0.0)
+
+
+def quantities(call: ToolCall, explanation: Explanation) -> dict[str, float]:
+    """The quantities of `SIGNS` for one span that may explain the call."""
+    e = explanation
+    return {
+        "tool": e.tool,
+        "call": e.call,
+        "relevance": e.relevance,
+        "coherence": e.coherence,
+        "information": e.information,
+        "share": e.share,
+        "values": float(e.values),
+        "datum": float(e.datum),
+        "prose": e.prose,
+        "prose x information": e.prose * e.information,
+        "prose x call": e.prose * e.call,
+        "prose x tool": e.prose * max(e.tool, 0.0),
+        "imperative": float(e.imperative),
+        "delegated": e.delegated,
+        "sink": float(e.sink),
+        "slot": float(e.slot),
+        "privilege": privilege(call),
+        "support": call.support,
+        "overlap": call.overlap,
+        "coverage": call.coverage,
+    }
+
+
+@lru_cache(maxsize=1)
+def weights() -> dict[str, float]:
+    """The shipped weights by quantity, with `bias`."""
+    text = resources.files("gatling.energy").joinpath("weights.json").read_text("utf-8")
+    loaded: dict[str, float] = json.loads(text)["hierarchy"]
+    return loaded
+
+
+class Hierarchy:
+    """See the module's docstring."""
+
+    name = "hierarchy"
+
+    def score(self, call: ToolCall, context: Context) -> TermScore:
+        """Energy of one call; 0 where nothing untrusted was read."""
+        formula = "10 / (1 + exp(-sum)) for the span that explains the call best"
+        if not call.explanations:
+            return TermScore(0.0, formula)
+        weigh = weights()
+        best, total, parts = call.explanations[0], -math.inf, {}
+        for explanation in call.explanations:
+            measured = quantities(call, explanation)
+            x = weigh["bias"] + sum(weigh[name] * value for name, value in measured.items())
+            if x > total:
+                best, total, parts = explanation, x, measured
+        value = 10.0 / (1.0 + math.exp(-max(-50.0, min(50.0, total))))
+        shown = [Part("bias", 1.0, weigh["bias"])]
+        shown += [Part(name, value_, weigh[name]) for name, value_ in parts.items() if weigh[name]]
+        evidence = []
+        if value >= 1.0:
+            origin = context.spans[best.span].source
+            evidence.append(Reason(f"a text from {origin} explains this call better than the request", span=best.span))
+        return TermScore(value, formula, tuple(shown), tuple(evidence))

@@ -1,0 +1,185 @@
+"""The auditor: policy and tools, from which sessions, batch verdicts, explanations and guards come."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from gatling.energy import TermScore
+from gatling.plan import JSON, Edge, Span, ToolCall
+from gatling.policy import Policy
+from gatling.runtime.session import Session, active_session
+from gatling.runtime.verdict import TraceVerdict, Verdict, gravest
+from gatling.tools import Tool, Toolbox, ToolError, describe, read_tools
+from gatling.trace import Message, ProposedCall, Trace
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class CallRefused(PermissionError):
+    """A guarded tool was not run. `verdict` says why."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        reasons = "; ".join(dict.fromkeys(e.reason for e in verdict.evidence)) or "its energy is too high"
+        super().__init__(f"{verdict.tool}: {verdict.decision} at energy {verdict.energy:.1f}: {reasons}")
+        self.verdict = verdict
+
+
+@dataclass(frozen=True, slots=True)
+class CallStory:
+    """All there is to say about one call of a trace."""
+
+    call: ToolCall
+    verdict: Verdict
+    tool: Tool
+    spans: dict[int, Span]
+    """Every span that the call's provenance, explanations and evidence mention."""
+    edges: list[Edge]
+    terms: Mapping[str, TermScore]
+    request: list[str]
+
+
+class Auditor:
+    """Judges proposed calls under a policy.
+
+    Args:
+        policy: what the deployer decides; the default infers everything.
+        tools: schemas of the agent's tools in OpenAI, Anthropic or MCP form, as a list or by name. A trace's
+            own tools win over these; tools nobody describes are judged by their names.
+        redact: keep argument values and texts out of verdicts.
+
+    Raises:
+        ToolError: `tools` cannot be read.
+
+    >>> auditor = Auditor(tools=[{"name": "send_email", "description": "Sends an email", "parameters": {}}])
+    >>> session = auditor.session()
+    >>> session.observe({"role": "user", "content": "Send Ana (ana@corp.example) the minutes by email."})
+    >>> session.check({"tool": "send_email", "arguments": {"to": "ana@corp.example"}}).decision
+    'allow'
+    """
+
+    def __init__(self, policy: Policy | None = None, tools: JSON = None, *, redact: bool = False) -> None:
+        self.policy = policy or Policy()
+        self._tools = read_tools(tools) if tools is not None else {}
+        self._toolbox = Toolbox(self._tools, self.policy)
+        self._redact = redact
+
+    def session(self) -> Session:
+        """A new run to be audited as it happens."""
+        return Session(self.policy, self._toolbox, redact=self._redact)
+
+    def load(self, state: str) -> Session:
+        """A session stored with `Session.dump`.
+
+        Raises:
+            StateError: the text is no stored session.
+        """
+        session = self.session()
+        session.restore(state)
+        return session
+
+    def audit(self, trace: Trace) -> TraceVerdict:
+        """Judge every call of a trace, each by what stood before it."""
+        session, problem = self._session_for(trace)
+        calls: list[Verdict] = []
+        for message in trace.messages:
+            calls += [session.judge(call).verdict for call in self._step(session, message)]
+        decision = gravest([c.decision for c in calls] + (["escalate"] if problem else []))
+        return TraceVerdict(
+            id=trace.id,
+            energy=max([c.energy for c in calls], default=self.policy.thresholds.escalate if problem else 0.0),
+            decision=decision,
+            calls=calls,
+            problem=problem,
+        )
+
+    def explain(self, trace: Trace, call_id: str) -> CallStory | None:
+        """The whole story of the first call with that id, or None when the trace has no such call."""
+        session, _ = self._session_for(trace)
+        for message in trace.messages:
+            for call in self._step(session, message):
+                judged = session.judge(call)
+                if call.id == call_id:
+                    mentioned = {o.span for a in judged.call.provenance for o in a.origins}
+                    mentioned |= {e.span for e in judged.call.explanations}
+                    mentioned |= {e.span for e in judged.verdict.evidence if e.span is not None}
+                    mentioned |= {judged.call.support_span} - {None}
+                    return CallStory(
+                        judged.call, judged.verdict, judged.tool,
+                        {n: session.spans[n] for n in sorted(mentioned)},
+                        list(judged.edges), judged.terms, list(session.plan().intent.request),
+                    )
+        return None
+
+    def _session_for(self, trace: Trace) -> tuple[Session, str | None]:
+        if trace.tools is None:
+            return self.session(), None
+        try:
+            toolbox = Toolbox({**self._tools, **read_tools(trace.tools)}, self.policy)
+        except ToolError as error:
+            return self.session(), f"the trace's own tools cannot be read: {error}"
+        return Session(self.policy, toolbox, redact=self._redact), None
+
+    @staticmethod
+    def _step(session: Session, message: Message) -> tuple[ProposedCall, ...]:
+        session.observe(message)
+        return message.calls
+
+    def guard(self, function: F | None = None, *, approve: Callable[[Verdict], bool] | None = None) -> Any:
+        """Wrap a tool function so that a refused call raises `CallRefused` before the tool runs.
+
+        The call is checked in the active session (`with auditor.session():`), and what the tool returns is
+        observed there. An escalated call runs only when `approve(verdict)` returns True. Works on plain and
+        on async functions; name, docstring and signature describe the tool, unless `tools` already do.
+        """
+        if function is None:
+            return lambda f: self.guard(f, approve=approve)
+        signature = inspect.signature(function)
+        name = function.__name__
+        if name not in self._tools:
+            self._tools[name] = describe(name, inspect.getdoc(function) or "", list(signature.parameters))
+            self._toolbox.add(self._tools[name])
+
+        def admit(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Session, str]:
+            session = active_session()
+            bound = signature.bind(*args, **kwargs)
+            arguments: dict[str, Any] = {}
+            for parameter, value in bound.arguments.items():
+                if signature.parameters[parameter].kind is inspect.Parameter.VAR_KEYWORD:
+                    arguments.update(value)
+                else:
+                    arguments[parameter] = value
+            call = session.proposed(name, arguments)
+            verdict = session.judge(call).verdict
+            if verdict.decision == "escalate" and approve is not None and approve(verdict):
+                return session, call.id
+            if not verdict.allowed:
+                raise CallRefused(verdict)
+            return session, call.id
+
+        if inspect.iscoroutinefunction(function):
+
+            @wraps(function)
+            async def guarded_async(*args: Any, **kwargs: Any) -> Any:
+                session, call_id = admit(args, kwargs)
+                result = await function(*args, **kwargs)
+                session.observe(Message("tool", _readable(result), call_id=call_id, tool=name))
+                return result
+
+            return cast(F, guarded_async)
+
+        @wraps(function)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            session, call_id = admit(args, kwargs)
+            result = function(*args, **kwargs)
+            session.observe(Message("tool", _readable(result), call_id=call_id, tool=name))
+            return result
+
+        return cast(F, guarded)
+
+
+def _readable(result: Any) -> JSON:
+    return result if isinstance(result, (str, dict, list)) else str(result)
