@@ -13,12 +13,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from gatling import __version__
 from gatling.runtime.inputs import Unusable, check_format, check_output, load_rules, load_schemas
 
 FLAGGED, UNUSABLE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
@@ -62,10 +62,7 @@ def main() -> None:
 
 def _version(asked: bool) -> None:
     if asked:
-        try:
-            typer.echo(f"gatling {metadata.version('gatling-guard')}")
-        except metadata.PackageNotFoundError:
-            typer.echo("gatling (run from its sources, not installed)")
+        typer.echo(f"gatling {__version__}")
         raise typer.Exit
 
 
@@ -230,7 +227,7 @@ def _told() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(BROKEN_PIPE) from None
     except Unusable as error:
-        _fail(str(error))
+        _fail(*error.args)
     except OSError as error:
         reason = f"{error.filename or 'input'}: {error.strerror or error}"
         _fail(f"{reason}; check the path, its permissions and the space left")
@@ -239,9 +236,9 @@ def _told() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(*lines: str) -> NoReturn:
     from gatling.runtime.report import ERROR_LIMIT, safe
 
-    for line in message.splitlines():
+    for line in lines:
         typer.echo(f"gatling: {safe(line, ERROR_LIMIT)}", err=True)
     raise typer.Exit(UNUSABLE) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
+from functools import lru_cache
 
 from gatling.plan import JSON, Effect, Scope, field_of
 from gatling.spans import leaves
@@ -14,6 +15,8 @@ from gatling.vocabulary import SENSITIVE
 
 EVERYTHING = 10_000.0
 MANY = 100.0
+PLURAL = 10.0
+"""What a bare plural may mean: a handful, until the request says more."""
 
 _ALL = frozenset("all every everything everyone entire whole any each complete full alle jede todos todas tous toutes tutti".split())
 _SEVERAL = frozenset("many multiple several various lots numerous list those these them both viele varios plusieurs".split())
@@ -24,6 +27,7 @@ _WINDOW = {"today": 1.0, "day": 1.0, "daily": 1.0, "yesterday": 2.0, "week": 7.0
 _WILDCARD = re.compile(r"^\s*(?:\*|\*\.\*|\.\*|%|all|everything|everyone|/)\s*$|select\s+\*|\brm\s+-\w*r", re.I)
 
 
+@lru_cache(maxsize=16384)
 def sensitivity_of(text: str) -> int:
     """1 public, 2 internal, 3 personal, 4 confidential, 5 credentials, by the words of a text."""
     joined = " ".join(name_words(text[:2000]))
@@ -82,21 +86,28 @@ def needed(request: Iterable[str]) -> Scope:
     >>> needed(["my last 3 invoices"]).volume, needed(["call the small shop"]).volume
     (3.0, 1.0)
     """
-    volume, window, sensitivity, depth = 1.0, 0.0, 1, 0
-    for sentence in request:
-        said = words(sentence[:20_000])
-        for word in said:
-            if word in _ALL:
-                volume, depth = EVERYTHING, 10
-            elif word in _SEVERAL:
-                volume = max(volume, MANY)
-            elif word in _NUMBERS:
-                volume = max(volume, _NUMBERS[word])
-            elif word.isdecimal() and len(word) <= 5:
-                volume = max(volume, min(float(word), EVERYTHING))
-            elif len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
-                volume = max(volume, 10.0)  # a plural: a handful, until the request says more
-            if word in _WINDOW or word.rstrip("s") in _WINDOW:
-                window = max(window, _WINDOW.get(word, _WINDOW.get(word.rstrip("s"), 0.0)))
-        sensitivity = max(sensitivity, sensitivity_of(sentence))
-    return Scope(volume, window, depth, sensitivity)
+    budgets = [_budget(sentence[:20_000]) for sentence in request]
+    return Scope(
+        max((b.volume for b in budgets), default=1.0),
+        max((b.window_days for b in budgets), default=0.0),
+        max((b.depth for b in budgets), default=0),
+        max((b.sensitivity for b in budgets), default=1),
+    )
+
+
+@lru_cache(maxsize=256)
+def _budget(sentence: str) -> Scope:
+    counted, plural, window, depth = 0.0, 1.0, 0.0, 0
+    for word in words(sentence):
+        if word in _ALL:
+            counted, depth = EVERYTHING, 10
+        elif word in _SEVERAL:
+            counted = max(counted, MANY)
+        elif word in _NUMBERS:
+            counted = max(counted, _NUMBERS[word])
+        elif word.isdecimal() and len(word) <= 5:
+            counted = max(counted, min(float(word), EVERYTHING))
+        elif len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+            plural = PLURAL
+        window = max(window, _WINDOW.get(word, _WINDOW.get(word.rstrip("s"), 0.0)))
+    return Scope(max(1.0, counted or plural), window, depth, sensitivity_of(sentence))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -62,7 +64,8 @@ def audit_lines(
     done = 0
     try:
         while chunk := list(islice(lines, CHUNK)):
-            ahead.append(pool.submit(_judge_chunk, chunk))
+            with _deaf():
+                ahead.append(pool.submit(_judge_chunk, chunk))
             if len(ahead) == workers * CHUNKS_AHEAD:
                 for verdict in ahead.popleft().result():
                     yield verdict
@@ -127,13 +130,25 @@ def place(path: str | Path) -> str:
     return "stdin" if str(path) == "-" else os.fsencode(path).decode(errors="replace")
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started meanwhile never hears Control-C, which reaches the whole process group."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _judge: Judge
 """A worker's own, made once when it starts."""
 
 
 def _begin(path: str | Path, policy: Policy | None, tools: JSON, redact: bool, format: str | None) -> None:
     global _judge
-    # Control-C reaches the whole process group; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _judge = Judge(path, policy, tools, redact, format)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Unusable(Exception):
-    """What the user gave cannot be used; the message says what, where and what to do."""
+    """What the user gave cannot be used; each argument says on one line what, where and what to do."""
 
 
 def check_format(format: str | None) -> None:
@@ -39,7 +39,7 @@ def load_rules(path: Path | None) -> Policy | None:
     try:
         return load_policy(path) if path is not None else None
     except PolicyError as error:
-        raise Unusable(str(error)) from None
+        raise Unusable(*str(error).split("\n")) from None
 
 
 def load_schemas(path: Path | None) -> JSON:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +22,9 @@ from gatling.trace.jsonl import read_lines
 
 LISTED = 20
 """Calls named when the one asked for is not there."""
+
+MOST_TEXTS = 5
+"""Texts shown for one argument, or for the call itself."""
 
 
 class CallNotFound(LookupError):
@@ -128,10 +131,9 @@ def _arguments(told: CallStory) -> RenderableType:
         return Text("None.")
     table = _table("argument", "value", "tier", "rarity", "stands in")
     for argument in told.call.provenance:
-        origins = _lines(
+        origins = _first(
             Text(f"{origin.match} {origin.share:.0%} of it in ") + _cited(told.spans[origin.span])
             for origin in argument.origins
-            if origin.span in told.spans
         )
         tier = "model" if argument.tier is None else argument.tier.name.lower()
         table.add_row(
@@ -149,12 +151,9 @@ def _explained(told: CallStory) -> RenderableType:
     trusted = Text(f"Request and policy: support {call.support:.2f} nats, coverage {call.coverage:.0%}")
     if call.support_span in told.spans:
         trusted += Text("; best ") + _cited(told.spans[call.support_span])
-    others = [
-        Text(f"Untrusted: {_gains(found)}; ") + _cited(told.spans[found.span])
-        for found in call.explanations
-        if found.span in told.spans
-    ]
-    return Text("\n").join([trusted, *others])
+    best_first = sorted(call.explanations, key=lambda found: (found.tool, found.call), reverse=True)
+    others = _first(Text(f"{_gains(found)}; ") + _cited(told.spans[found.span]) for found in best_first)
+    return Group(trusted, others) if others else trusted
 
 
 def _gains(found: Explanation) -> str:
@@ -180,8 +179,9 @@ def _arithmetic(score: TermScore) -> RenderableType:
     for part in score.parts:
         numbers = (part.value, part.weight, part.value * part.weight)
         table.add_row(name(part.name), *(Text(f"{number:.3f}") for number in numbers))
-    total = sum(part.value * part.weight for part in score.parts)
-    return Group(table, Text(f"sum {total:.3f}; {score.formula}; energy {score.value:.2f}"))
+    total = f"sum {sum(part.value * part.weight for part in score.parts):.3f}; "
+    shown = total if "sum" in score.formula else ""
+    return Group(table, Text(f"{shown}{score.formula}; energy {score.value:.2f}"))
 
 
 def _table(*columns: str) -> Table:
@@ -191,5 +191,12 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _lines(texts: Iterator[Text]) -> Text:
+def _lines(texts: Iterable[Text]) -> Text:
     return Text("\n").join(texts)
+
+
+def _first(texts: Iterable[Text]) -> Text:
+    """The first texts, one a line, and how many more there are."""
+    lines = list(texts)
+    more = len(lines) - MOST_TEXTS
+    return _lines(lines[:MOST_TEXTS] + ([Text(f"and {more} more", "dim")] if more > 0 else []))
