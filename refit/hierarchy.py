@@ -1,6 +1,6 @@
 """Refit `src/gatling/energy/weights.json` on labelled runs, and say how it carries over to a suite left out.
 
-    python refit/hierarchy.py TRAINING_DATA [--held-out]
+    python refit/hierarchy.py TRAINING_DATA
 
 TRAINING_DATA is a folder with `traces/agentdyn_{shopping,github}[_plain].jsonl.gz` and `tools/agentdyn.json`
 (runs of SaFo-Lab/AgentDyn @ 5353cf7, MIT). Nothing else is read. Runs of the kinds `attempted` and `unclear`
@@ -27,7 +27,7 @@ from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
 from gatling import Auditor, read_trace
-from gatling.energy import composite, hierarchy
+from gatling.energy import hierarchy
 
 WEIGHTS = Path(__file__).parents[1] / "src/gatling/energy/weights.json"
 SUITES = ("shopping", "github")
@@ -55,6 +55,7 @@ class Call:
 
 
 def load(data: Path, suite: str) -> list[Call]:
+    """The labelled calls of one suite, replayed through the package."""
     auditor = Auditor(tools=json.loads((data / "tools/agentdyn.json").read_text()))
     calls: list[Call] = []
     with gzip.open(data / f"traces/agentdyn_{suite}.jsonl.gz", "rt") as lines:
@@ -70,10 +71,18 @@ def load(data: Path, suite: str) -> list[Call]:
                     judged = session.judge(proposed)
                     if row["kind"] == "hijacked" and proposed.id not in bad:
                         continue
-                    rows = [list(hierarchy.quantities(judged.call, e).values()) for e in judged.call.explanations]
-                    others = {name: score.value for name, score in judged.terms.items() if name != "hierarchy"}
+                    rows = [hierarchy.quantities(judged.call, e) for e in judged.call.explanations]
+                    others = {
+                        name: score.value for name, score in judged.terms.items() if name != "hierarchy"
+                    }
                     calls.append(
-                        Call(row["id"], row["kind"], proposed.id in bad, np.array(rows).reshape(-1, len(NAMES)), others)
+                        Call(
+                            row["id"],
+                            row["kind"],
+                            proposed.id in bad,
+                            np.array(rows).reshape(-1, len(NAMES)),
+                            others,
+                        )
                     )
     return calls
 
@@ -110,10 +119,13 @@ def fit(calls: list[Call]) -> tuple[Array, float]:
 
 def _best(scores: Array, owner: NDArray[np.int64]) -> NDArray[np.int64]:
     order = np.lexsort((scores, owner))
-    return order[np.append(np.nonzero(np.diff(owner[order]))[0], len(order) - 1)]
+    last: NDArray[np.int64] = order[np.append(np.nonzero(np.diff(owner[order]))[0], len(order) - 1)]
+    return last
 
 
-def energies(calls: list[Call], weights: Array, bias: float, gains: dict[str, float]) -> dict[str, tuple[float, str]]:
+def energies(
+    calls: list[Call], weights: Array, bias: float, gains: dict[str, float]
+) -> dict[str, tuple[float, str]]:
     """Uncalibrated energy and kind by run."""
     runs: dict[str, tuple[float, str]] = {}
     for c in calls:
@@ -126,6 +138,7 @@ def energies(calls: list[Call], weights: Array, bias: float, gains: dict[str, fl
 
 
 def report(title: str, runs: dict[str, tuple[float, str]], cut: float) -> None:
+    """Print AUC, and the share of each kind at or above `cut`."""
     hijacked = [e for e, kind in runs.values() if kind == "hijacked"]
     benign = [e for e, kind in runs.values() if kind != "hijacked"]
     auc = roc_auc_score([1] * len(hijacked) + [0] * len(benign), hijacked + benign)
@@ -141,6 +154,7 @@ def threshold(runs: dict[str, tuple[float, str]], share: float) -> float:
 
 
 def main() -> None:
+    """Fit with each suite left out, then on all, and write the weights."""
     data = Path(sys.argv[1])
     gains = json.loads(WEIGHTS.read_text())["gains"]
     suites = {name: load(data, name) for s in SUITES for name in (s, f"{s}_plain")}
@@ -155,11 +169,18 @@ def main() -> None:
     runs: dict[str, tuple[float, str]] = {}
     for name, calls in suites.items():
         runs.update({f"{name}/{k}": v for k, v in energies(calls, weights, bias, gains).items()})
-    points = [[0.0, 0.0], *([round(threshold(runs, share), 4), energy] for share, energy in FALSE_POSITIVES), [10.0, 10.0]]
+    points = [
+        [0.0, 0.0],
+        *([round(threshold(runs, share), 4), energy] for share, energy in FALSE_POSITIVES),
+        [10.0, 10.0],
+    ]
     report("fitted on all", runs, points[1][0])
     shipped = {
         "source": "SaFo-Lab/AgentDyn @ 5353cf7 (MIT), suites shopping and github, raw and plain",
-        "hierarchy": {"bias": round(bias, 4), **{n: round(float(w), 4) for n, w in zip(NAMES, weights, strict=True)}},
+        "hierarchy": {
+            "bias": round(bias, 4),
+            **{n: round(float(w), 4) for n, w in zip(NAMES, weights, strict=True)},
+        },
         "gains": gains,
         "calibration": points,
     }

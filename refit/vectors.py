@@ -21,6 +21,7 @@ DIMENSIONS = 192
 
 
 def main() -> None:
+    """Write the table and say how much of it was kept."""
     package = Path(wordllama.__file__).parent
     tokenizer = json.loads((package / "tokenizers/l2_supercat_tokenizer_config.json").read_text())
     vocabulary: dict[str, int] = tokenizer["model"]["vocab"]
@@ -36,8 +37,10 @@ def main() -> None:
     target = Path(__file__).parents[1] / "src/gatling/vectors.npz"
     joined = np.frombuffer("\n".join(t.replace("\n", " ") for t in tokens).encode(), np.uint8)
     np.savez(target, tokens=joined, codes=codes, scale=scale.astype(np.float32))
-    print(f"{len(tokens)} tokens, {DIMENSIONS} dimensions keep {kept:.3f} of the squared norm, "
-          f"{target.stat().st_size / 1e6:.1f} MB")
+    print(
+        f"{len(tokens)} tokens, {DIMENSIONS} dimensions keep {kept:.3f} of the squared norm, "
+        f"{target.stat().st_size / 1e6:.1f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import re
 from gatling.lexicon import VERBS
 from gatling.plan import Delegation
 from gatling.text import encoder, words
+from gatling.vocabulary import word_set
 
 _SOURCE = re.compile(
     r"\b(?:e-?mails?|messages?|mails?|instructions?|inbox|to-?dos?|files?|pages?|websites?|bills?|invoices?|"
@@ -37,10 +38,10 @@ _OPEN_TASK = re.compile(
 )
 _CAPITALISED = re.compile(r"\b[^\W\d_a-z][^\W\d_]+\b")
 _IDENTIFIER = re.compile(r"\w[@/._-]\w|\d")
-_YES = frozenset(
+_YES = word_set(
     "yes yeah yep yup ok okay sure correct confirm confirmed proceed approved agreed absolutely certainly "
     "ja oui sí si sim da hai はい 是 好 好的 go ahead please do it that is right fine great thanks thank you "
-    "sounds good perfect continue i confirm bitte gerne genau claro vale dale adelante continuez".split()
+    "sounds good perfect continue i confirm bitte gerne genau claro vale dale adelante continuez"
 )
 
 NAME_BITS = 13.0

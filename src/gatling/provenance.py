@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,7 @@ from gatling.spans import Segment, leaves, segments
 from gatling.text import Matrix, encoder, name_words, words
 from gatling.tools import Tool
 from gatling.values import spellings, value_words
+from gatling.vocabulary import word_set
 
 WINDOW = 2048
 """Latest untrusted spans compared with a call by meaning; older ones are found by the values they hold."""
@@ -54,6 +56,9 @@ CONFIRMATION = 300
 POINTING_BITS = 14.0
 """A call points to a source for the user when an argument of at least this information is the user's word."""
 
+ALONE = 0.5
+"""Coherence of a text of one sentence, which has no surroundings."""
+
 INDEXED_BITS = 8.0
 """Words with less information are not indexed: a value made of such words explains nothing."""
 
@@ -67,8 +72,8 @@ SERVER_FIELDS = re.compile(
 )
 """Fields whose short values are the service's own word even where the rest of a record is a stranger's."""
 
-_POLITE = frozenset(
-    "please kindly also then now just and first next finally immediately you must should need to bitte".split()
+_POLITE = word_set(
+    "please kindly also then now just and first next finally immediately you must should need to bitte"
 )
 
 
@@ -87,6 +92,31 @@ def _background(vectors: Matrix) -> Matrix:
     return out
 
 
+class _Reading(NamedTuple):
+    """A text taken apart: its segments with their words, vectors and background, and what was cut."""
+
+    segments: list[Segment]
+    words: list[list[str]]
+    vectors: Matrix
+    background: Matrix
+    cut: int
+
+
+def _take_apart(content: JSON) -> _Reading:
+    found, cut = segments(content)
+    kept = [(s, w) for s in found if (w := value_words(s.text))]
+    vectors = encoder().embed([w for _, w in kept])
+    return _Reading([s for s, _ in kept], [w for _, w in kept], vectors, _background(vectors), cut)
+
+
+_read_before = lru_cache(maxsize=32)(_take_apart)
+
+
+def _read(text: str) -> _Reading:
+    """A trusted text taken apart; system prompts come again in every run, so the latest are kept."""
+    return _read_before(text) if len(text) < 20_000 else _take_apart(text)
+
+
 @dataclass(slots=True)
 class _Vectors:
     """Vectors of one standing's spans with their background, in buffers that grow; `spans` are their ids."""
@@ -95,15 +125,15 @@ class _Vectors:
     background: Matrix = field(default_factory=lambda: np.zeros(0, np.float32))
     spans: list[int] = field(default_factory=list)
 
-    def add(self, ids: list[int], vectors: Matrix) -> None:
+    def add(self, ids: list[int], vectors: Matrix, background: Matrix) -> None:
         used, more = len(self.spans), len(ids)
         if used + more > len(self.rows):
             size = max(64, 2 * (used + more))
-            rows, background = np.zeros((size, vectors.shape[1]), np.float32), np.zeros(size, np.float32)
-            rows[:used], background[:used] = self.rows[:used], self.background[:used]
-            self.rows, self.background = rows, background
+            rows, backgrounds = np.zeros((size, vectors.shape[1]), np.float32), np.zeros(size, np.float32)
+            rows[:used], backgrounds[:used] = self.rows[:used], self.background[:used]
+            self.rows, self.background = rows, backgrounds
         self.rows[used : used + more] = vectors
-        self.background[used : used + more] = _background(vectors)
+        self.background[used : used + more] = background
         self.spans += ids
 
     def latest(self) -> tuple[Matrix, Matrix, list[int]]:
@@ -148,13 +178,12 @@ class History:
         self.spans: list[Span] = []
         self.request = Request()
         self.limits: list[str] = []
-        """What was not read: oversized texts that were cut, parts without text. Later side effects escalate."""
+        """What was not read (oversized texts cut, parts without text). Later side effects escalate."""
         self._calls: list[tuple[str, Tool]] = []
         self._notes: dict[int, _Note] = {}
         self._postings: dict[str, list[int]] = {}
         self._trusted, self._verified, self._untrusted = _Vectors(), _Vectors(), _Vectors()
         self._known: set[str] = set()
-        self._system: set[str] = set()
         self._records: list[set[str]] = []
         self._holders: dict[str, int] = {}
         """How many records hold a word."""
@@ -183,21 +212,15 @@ class History:
             self._proposal = text
 
     def _trust(self, text: str, tier: TrustTier, source: str) -> None:
-        found, cut = segments(text)
-        self._note_cut(cut, source)
-        kept = [(s, w) for s in found if (w := value_words(s.text))]
-        ids = [self._span(s, tier, source, None, 0) for s, _ in kept]
-        for _, ws in kept:
-            self._known.update(ws)
-            if tier is TrustTier.SYSTEM:
-                self._system.update(ws)
-        self._trusted.add(ids, encoder().embed([ws for _, ws in kept]))
+        read = _read(text)
+        self._note_cut(read.cut, source)
+        ids = [self._span(s, tier, source, None, 0) for s in read.segments]
+        self._known.update(*read.words)
+        self._trusted.add(ids, read.vectors, read.background)
 
     def _span(self, segment: Segment, tier: TrustTier, source: str, call: int | None, record: int) -> int:
         number = len(self.spans)
-        self.spans.append(
-            Span(number, segment.text, tier, source, call, segment.path, record, segment.whole)
-        )
+        self.spans.append(Span(number, segment.text, tier, source, call, segment.path, record, segment.whole))
         return number
 
     def _note_cut(self, characters: int, source: str) -> None:
@@ -207,30 +230,29 @@ class History:
     def output(self, content: JSON, tool: Tool | None, call: int | None) -> None:
         """Take in a tool's output; `call` is the index of the call it answers, None when nobody made one."""
         source = f"tool:{tool.name}" if tool else "tool"
-        found, cut = segments(content)
-        self._note_cut(cut, source)
-        kept = [(s, w) for s in found if (w := value_words(s.text))]
-        if not kept:
+        read = _take_apart(content)
+        self._note_cut(read.cut, source)
+        if not read.segments:
             return
         confirmation = (
             tool is not None
             and tool.acts
             and tool.output is TrustTier.VERIFIED
-            and sum(len(s.text) for s, _ in kept) <= CONFIRMATION
+            and sum(len(s.text) for s in read.segments) <= CONFIRMATION
         )
-        vectors = encoder().embed([ws for _, ws in kept])
-        total = vectors.sum(0)
-        others = total - vectors
+        vectors = read.vectors
+        others = vectors.sum(0) - vectors
         coherence = np.einsum("ij,ij->i", vectors, others) / np.maximum(np.linalg.norm(others, axis=1), 1e-6)
-        if len(kept) == 1:
-            coherence[:] = 0.5
+        if len(read.segments) == 1:
+            coherence[:] = ALONE
         verified: list[int] = []
         untrusted: list[int] = []
         first = len(self._records)
-        measure = encoder().bits
+        informative = encoder().informative
+        postings, holders = self._postings, self._holders
         row = len(self._untrusted.spans)
         chosen: tuple[list[int], list[int]] = ([], [])
-        for index, (segment, ws) in enumerate(kept):
+        for index, (segment, ws) in enumerate(zip(read.segments, read.words, strict=True)):
             trusted = confirmation or _first_party(tool, segment, ws)
             record = first + segment.record
             while len(self._records) <= record:
@@ -249,14 +271,18 @@ class History:
                 coherence=float(coherence[index]),
             )
             row += not trusted
-            for word in set(ws):
-                if measure(word) > INDEXED_BITS:
-                    self._postings.setdefault(word, []).append(number)
-                    if not trusted and word not in self._records[record]:
-                        self._records[record].add(word)
-                        self._holders[word] = self._holders.get(word, 0) + 1
-        self._verified.add(verified, vectors[chosen[True]])
-        self._untrusted.add(untrusted, vectors[chosen[False]])
+            held = self._records[record]
+            for word in informative(ws, INDEXED_BITS):
+                posted = postings.get(word)
+                if posted is None:
+                    postings[word] = [number]
+                else:
+                    posted.append(number)
+                if not trusted and word not in held:
+                    held.add(word)
+                    holders[word] = holders.get(word, 0) + 1
+        self._verified.add(verified, vectors[chosen[True]], read.background[chosen[True]])
+        self._untrusted.add(untrusted, vectors[chosen[False]], read.background[chosen[False]])
 
     def unread(self, part: str) -> None:
         """Note a part of a tool's output that holds no text."""
@@ -479,7 +505,10 @@ class History:
         else:
             relevance, base = np.zeros(len(numbers), np.float32), 0.0
         long_words = {
-            w for v in traced if len(v.words) > LONG_VALUE for w in v.words
+            w
+            for v in traced
+            if len(v.words) > LONG_VALUE
+            for w in v.words
             if w not in self._known and encoder().bits(w) > 14
         }
         delegates = self.request.delegates

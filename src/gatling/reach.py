@@ -11,20 +11,59 @@ from gatling.plan import JSON, Effect, Scope, field_of
 from gatling.spans import leaves
 from gatling.text import name_words, words
 from gatling.tools import Tool
-from gatling.vocabulary import SENSITIVE
+from gatling.vocabulary import SENSITIVE, word_set
 
 EVERYTHING = 10_000.0
 MANY = 100.0
 PLURAL = 10.0
 """What a bare plural may mean: a handful, until the request says more."""
 
-_ALL = frozenset("all every everything everyone entire whole any each complete full alle jede todos todas tous toutes tutti".split())
-_SEVERAL = frozenset("many multiple several various lots numerous list those these them both viele varios plusieurs".split())
-_NUMBERS = {w: float(n) for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())}
+_ALL = word_set(
+    "all every everything everyone entire whole any each complete full "
+    "alle jede todos todas tous toutes tutti"
+)
+_SEVERAL = word_set(
+    "many multiple several various lots numerous list those these them both viele varios plusieurs"
+)
+_NUMBERS = {
+    word: float(number)
+    for number, word in enumerate(
+        (
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        )
+    )
+}
 _DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
-_WINDOW = {"today": 1.0, "day": 1.0, "daily": 1.0, "yesterday": 2.0, "week": 7.0, "weekly": 7.0, "month": 31.0,
-           "monthly": 31.0, "quarter": 92.0, "year": 366.0, "yearly": 366.0, "ever": 36_600.0, "always": 36_600.0}
-_WILDCARD = re.compile(r"^\s*(?:\*|\*\.\*|\.\*|%|all|everything|everyone|/)\s*$|select\s+\*|\brm\s+-\w*r", re.I)
+_WINDOW = {
+    "today": 1.0,
+    "day": 1.0,
+    "daily": 1.0,
+    "yesterday": 2.0,
+    "week": 7.0,
+    "weekly": 7.0,
+    "month": 31.0,
+    "monthly": 31.0,
+    "quarter": 92.0,
+    "year": 366.0,
+    "yearly": 366.0,
+    "ever": 36_600.0,
+    "always": 36_600.0,
+}
+_WILDCARD = re.compile(
+    r"^\s*(?:\*|\*\.\*|\.\*|%|all|everything|everyone|/)\s*$|select\s+\*|\brm\s+-\w*r", re.I
+)
 
 
 @lru_cache(maxsize=16384)
@@ -81,7 +120,9 @@ def _days(text: str) -> list[int]:
 
 
 def needed(request: Iterable[str]) -> Scope:
-    """The smallest budget that the request can mean, by whole words: all 10,000, many 100, else numbers, else 1.
+    """The smallest budget that the request can mean, by whole words.
+
+    All is 10,000, many 100, else the largest number, else a handful for a plural, else 1.
 
     >>> needed(["my last 3 invoices"]).volume, needed(["call the small shop"]).volume
     (3.0, 1.0)

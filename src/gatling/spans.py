@@ -13,7 +13,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from gatling.plan import JSON
@@ -35,7 +35,7 @@ _WRAPPED = re.compile(
 _FIELD = re.compile(
     r"(?:^[ \t]*(?:[-*•][ \t]+)?|[{,][ \t]*)[\"']?([^\W\d][\w .-]{0,40}?)[\"']?[ \t]*:(?:[ \t]+|$)", re.M
 )
-_SENTENCE = re.compile(r"(?<=[.!?。！？])[\s\"')\]]+|\n+|[;|•]\s")
+_SENTENCE = re.compile("(?<=[.!?\u3002\uff01\uff1f])[\\s\"')\\]]+|\\n+|[;|\u2022]\\s")
 _PROSE = re.compile(r"[^\W\d_]{2,}\s+[^\W_]+\s+[^\W_]+\s+[^\W_]+")
 _TAG = re.compile(r"<!--|<!?/?[a-zA-Z][\w:-]{0,40}([^<>]{0,4000})>")
 _ATTRIBUTE = re.compile(r"([\w:-]{1,40})\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
@@ -44,8 +44,7 @@ _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|&#?\w{2,8};|\\u[0-9a-fA-F]{4}")
 _INDEX = re.compile(r"\[\d+\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A sentence or field: its text, its field's path, its record and whether it is the whole field."""
 
     text: str

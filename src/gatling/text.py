@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
+from itertools import pairwise
 from threading import Lock
 from typing import TypeAlias
 
@@ -104,7 +105,7 @@ class Encoder:
         pieces = ["\u2581", *word[:MAX_WORD]]
         ids = self._ids
         while len(pieces) > 1:
-            ranks = [ids.get(a + b, 1 << 30) for a, b in zip(pieces, pieces[1:], strict=False)]
+            ranks = [ids.get(a + b, 1 << 30) for a, b in pairwise(pieces)]
             best = min(ranks)
             if best == 1 << 30:
                 break
@@ -170,6 +171,16 @@ class Encoder:
         norms = np.sqrt(np.einsum("ij,ij->i", sums, sums))
         out[filled] = sums / np.maximum(norms, 1e-9)[:, None]
         return out
+
+    def informative(self, ws: Sequence[str], least: float) -> list[str]:
+        """The distinct words that carry more than `least` bits, in order."""
+        index, bits = self._index, self._bits
+        found = []
+        for word in dict.fromkeys(ws):
+            row = index.get(word)
+            if (self.bits(word) if row is None else bits[row]) > least:
+                found.append(word)
+        return found
 
     def bits(self, word: str) -> float:
         """Information in a word, in bits, if words were drawn by Zipf's law: "the" 6, an IBAN over 40."""

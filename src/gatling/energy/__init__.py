@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
+from itertools import pairwise
 
 from gatling.energy.flow import Flow
 from gatling.energy.hierarchy import Hierarchy
@@ -48,7 +49,7 @@ def composite(terms: Mapping[str, TermScore]) -> float:
 def calibrate(energy: float) -> float:
     """The shipped monotone map on 0–10: piecewise linear through the calibration's points."""
     points = _shipped()[1]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if energy <= x1:
             return y0 + (y1 - y0) * (energy - x0) / (x1 - x0) if x1 > x0 else y1
     return 10.0

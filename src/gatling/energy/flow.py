@@ -34,13 +34,17 @@ class Flow:
         if not _carries_out(call, context.tool):
             return TermScore(0.0, formula)
         openness, where = _openness(call, context)
-        worst, parts, evidence = 0.0, (), []
+        worst = 0.0
+        parts: tuple[Part, ...] = ()
+        evidence: list[tuple[float, Reason]] = []
         for argument in call.provenance:
             for origin in argument.origins:
                 span = context.spans[origin.span]
                 if span.call is None:
                     continue
-                level = max(sensitivity_of(f"{field_of(span.path)} {span.text}"), _record_level(span.source, context))
+                level = max(
+                    sensitivity_of(f"{field_of(span.path)} {span.text}"), _record_level(span.source, context)
+                )
                 value = 10.0 * (level - 1) / 4 * origin.share * openness * min(1.0, argument.rarity + 0.2)
                 if value >= 1.0:
                     reason = f"data of sensitivity {level} from {span.source} leaves through {where}"

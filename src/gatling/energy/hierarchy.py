@@ -16,6 +16,8 @@ import math
 from functools import lru_cache
 from importlib import resources
 
+import numpy as np
+
 from gatling.energy.term import Context, Part, Reason, TermScore
 from gatling.plan import Effect, Explanation, ToolCall
 
@@ -51,31 +53,31 @@ def privilege(call: ToolCall) -> float:
     return max((_PRIVILEGE.get(effect, 0.0) for effect in call.effects), default=0.0)
 
 
-def quantities(call: ToolCall, explanation: Explanation) -> dict[str, float]:
-    """The quantities of `SIGNS` for one span that may explain the call."""
+def quantities(call: ToolCall, explanation: Explanation) -> tuple[float, ...]:
+    """The quantities of `SIGNS`, in its order, for one span that may explain the call."""
     e = explanation
-    return {
-        "tool": e.tool,
-        "call": e.call,
-        "relevance": e.relevance,
-        "coherence": e.coherence,
-        "information": e.information,
-        "share": e.share,
-        "values": float(e.values),
-        "datum": float(e.datum),
-        "prose": e.prose,
-        "call x information": max(e.call, 0.0) * e.information,
-        "prose x call": e.prose * e.call,
-        "prose x tool": e.prose * max(e.tool, 0.0),
-        "imperative": float(e.imperative),
-        "delegated": e.delegated,
-        "sink": float(e.sink),
-        "slot": float(e.slot),
-        "privilege": privilege(call),
-        "support": call.support,
-        "overlap": call.overlap,
-        "coverage": call.coverage,
-    }
+    return (
+        e.tool,
+        e.call,
+        e.relevance,
+        e.coherence,
+        e.information,
+        e.share,
+        e.values,
+        e.datum,
+        e.prose,
+        max(e.call, 0.0) * e.information,
+        e.prose * e.call,
+        e.prose * max(e.tool, 0.0),
+        e.imperative,
+        e.delegated,
+        e.sink,
+        e.slot,
+        privilege(call),
+        call.support,
+        call.overlap,
+        call.coverage,
+    )
 
 
 @lru_cache(maxsize=1)
@@ -97,17 +99,17 @@ class Hierarchy:
         if not call.explanations:
             return TermScore(0.0, formula)
         weigh = weights()
-        best, total, parts = call.explanations[0], -math.inf, {}
-        for explanation in call.explanations:
-            measured = quantities(call, explanation)
-            x = weigh["bias"] + sum(weigh[name] * value for name, value in measured.items())
-            if x > total:
-                best, total, parts = explanation, x, measured
+        measured = np.array([quantities(call, e) for e in call.explanations], np.float64)
+        totals = measured @ np.array([weigh[name] for name in SIGNS]) + weigh["bias"]
+        at = int(totals.argmax())
+        best, total = call.explanations[at], float(totals[at])
         value = 10.0 / (1.0 + math.exp(-max(-50.0, min(50.0, total))))
         shown = [Part("bias", 1.0, weigh["bias"])]
-        shown += [Part(name, value_, weigh[name]) for name, value_ in parts.items() if weigh[name]]
+        shown += [Part(n, float(x), weigh[n]) for n, x in zip(SIGNS, measured[at], strict=True) if weigh[n]]
         evidence = []
         if value >= 1.0:
             origin = context.spans[best.span].source
-            evidence.append(Reason(f"a text from {origin} explains this call better than the request", span=best.span))
+            evidence.append(
+                Reason(f"a text from {origin} explains this call better than the request", span=best.span)
+            )
         return TermScore(value, formula, tuple(shown), tuple(evidence))

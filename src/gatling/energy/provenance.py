@@ -28,7 +28,9 @@ class Provenance:
         """Energy of one call; 0 for a call that only reads."""
         formula = "10 x privilege x gap / 2 x rarity x discount, the worst argument"
         weight = privilege(call)
-        worst, parts, evidence = 0.0, (), []
+        worst = 0.0
+        parts: tuple[Part, ...] = ()
+        evidence: list[Reason] = []
         for argument in call.provenance:
             gap = self._gap(argument, context)
             if not weight or not gap:
@@ -40,9 +42,7 @@ class Provenance:
             discount *= 0.25 if delegated else 1.0
             value = 10.0 * weight * gap / 2 * argument.rarity * discount
             if value >= 1.0:
-                evidence.append(
-                    Reason(_why(argument), argument.path, argument.value, _first(argument))
-                )
+                evidence.append(Reason(_why(argument), argument.path, argument.value, _first(argument)))
             if value > worst:
                 worst = value
                 parts = (

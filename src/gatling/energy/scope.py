@@ -32,13 +32,17 @@ class ScopeTerm:
         }
         value = 10.0 * (1.0 - math.exp(-sum(excess.values()) / 2))
         evidence = [
-            Reason(f"{name} {_shown(getattr(has, field)):g} where the request needs {getattr(budget, field):g}")
+            Reason(
+                f"{name} {_shown(getattr(has, field)):g} where the request needs {getattr(budget, field):g}"
+            )
             for name, field in _FIELDS.items()
             if excess[name] >= 0.5
         ]
         if context.policy.max_volume is not None and has.volume > context.policy.max_volume:
             value = 10.0
-            evidence.append(Reason(f"volume {has.volume:g} exceeds the policy's {context.policy.max_volume:g}"))
+            evidence.append(
+                Reason(f"volume {has.volume:g} exceeds the policy's {context.policy.max_volume:g}")
+            )
         parts = tuple(Part(name, amount, 0.5) for name, amount in excess.items())
         return TermScore(value, "10 x (1 - exp(-sum))", parts, tuple(evidence))
 

@@ -1,0 +1,1 @@
+"""The audit as users run it: sessions, batches, verdicts and their rendering."""

@@ -90,7 +90,9 @@ class Auditor:
         decision = gravest([c.decision for c in calls] + (["escalate"] if problem else []))
         return TraceVerdict(
             id=trace.id,
-            energy=max([c.energy for c in calls], default=self.policy.thresholds.escalate if problem else 0.0),
+            energy=max(
+                [c.energy for c in calls], default=self.policy.thresholds.escalate if problem else 0.0
+            ),
             decision=decision,
             calls=calls,
             problem=problem,
@@ -106,11 +108,15 @@ class Auditor:
                     mentioned = {o.span for a in judged.call.provenance for o in a.origins}
                     mentioned |= {e.span for e in judged.call.explanations}
                     mentioned |= {e.span for e in judged.verdict.evidence if e.span is not None}
-                    mentioned |= {judged.call.support_span} - {None}
+                    mentioned |= {n for n in (judged.call.support_span,) if n is not None}
                     return CallStory(
-                        judged.call, judged.verdict, judged.tool,
+                        judged.call,
+                        judged.verdict,
+                        judged.tool,
                         {n: session.spans[n] for n in sorted(mentioned)},
-                        list(judged.edges), judged.terms, list(session.plan().intent.request),
+                        list(judged.edges),
+                        judged.terms,
+                        list(session.plan().intent.request),
                     )
         return None
 

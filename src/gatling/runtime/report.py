@@ -142,7 +142,7 @@ def findings(tally: Tally) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1), show_edge=False)
     table.add_column("energy", justify="right", no_wrap=True)
     table.add_column("decision", no_wrap=True)
-    table.add_column("trace, call, tool", ratio=2, overflow="fold")
+    table.add_column("trace, call, tool", ratio=2, min_width=20, overflow="fold")
     table.add_column("terms", no_wrap=True)
     table.add_column("because", ratio=5, overflow="fold")
     for finding in tally.worst():

@@ -222,15 +222,28 @@ class Session:
         found: list[tuple[Decision, Evidence]] = []
         if rule and rule.decision != "infer":
             verb = "denies" if rule.decision == "deny" else "escalates"
-            found.append((rule.decision, Evidence(term="policy", reason=f"the policy {verb} every call of this tool")))
+            found.append(
+                (rule.decision, Evidence(term="policy", reason=f"the policy {verb} every call of this tool"))
+            )
         for argument in node.provenance:
             name = field_of(argument.path)
-            if {name, argument.path.partition("[")[0]} & tool.sinks and self._policy.destinations.denies(argument.value):
-                found.append(("deny", self._evidence("policy", Reason("a denied destination", argument.path, argument.value))))
+            if {name, argument.path.partition("[")[0]} & tool.sinks and self._policy.destinations.denies(
+                argument.value
+            ):
+                found.append(
+                    (
+                        "deny",
+                        self._evidence(
+                            "policy", Reason("a denied destination", argument.path, argument.value)
+                        ),
+                    )
+                )
             limit = rule.maximum.get(name) if rule else None
             if limit is not None and not _within(argument.value, limit):
                 reason = f"the policy's maximum for this argument is {limit:g}"
-                found.append(("deny", self._evidence("policy", Reason(reason, argument.path, argument.value))))
+                found.append(
+                    ("deny", self._evidence("policy", Reason(reason, argument.path, argument.value)))
+                )
         return found
 
     def _evidence(self, term: str, reason: Reason) -> Evidence:
@@ -264,7 +277,11 @@ class Session:
             policy = tuple(s.text for s in history.spans if s.tier is TrustTier.SYSTEM)
             intent = Intent(tuple(history.request.sentences), policy, tuple(history.request.delegations))
             return ExecutionPlan(
-                identifier, PlanOrigin.OBSERVED, intent, tuple(history.spans), tuple(self._run.calls),
+                identifier,
+                PlanOrigin.OBSERVED,
+                intent,
+                tuple(history.spans),
+                tuple(self._run.calls),
                 tuple(self._run.edges),
             )
 

@@ -11,8 +11,6 @@ Decision: TypeAlias = Literal["allow", "repair", "escalate", "deny"]
 DECISIONS: tuple[Decision, ...] = ("allow", "repair", "escalate", "deny")
 """From the mildest to the gravest; a trace's decision is its gravest call's. Nothing repairs yet."""
 
-SCHEMA_VERSION = 1
-
 Energy = Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)]
 
 
@@ -36,7 +34,7 @@ class Evidence(_Record):
     span: int | None = None
     """Number of the span, in the order in which the session saw texts."""
     origin: str | None = None
-    """Who wrote the span: `user`, `system` or `tool:NAME`, with its trust tier: `tool:read_mail (untrusted)`."""
+    """Who wrote the span, with its trust tier: `user (user)`, `tool:read_mail (untrusted)`."""
     text: str | None = None
     """The text that explains the call or holds the value, at most 300 characters."""
 
@@ -62,7 +60,7 @@ class TraceVerdict(_Record):
     """What the audit thinks of a whole run or plan: its worst call's energy, its gravest call's decision."""
 
     id: str
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     energy: Energy
     decision: Decision
     calls: list[Verdict]
