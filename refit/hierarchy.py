@@ -1,15 +1,18 @@
 """Refit `src/gatling/energy/weights.json` on labelled runs, and say how it carries over to a suite left out.
 
-    python refit/hierarchy.py TRAINING_DATA
+    python refit/hierarchy.py DATA
 
-TRAINING_DATA is a folder with `traces/agentdyn_{shopping,github}[_plain].jsonl.gz` and `tools/agentdyn.json`
-(runs of SaFo-Lab/AgentDyn @ 5353cf7, MIT). Nothing else is read. Runs of the kinds `attempted` and `unclear`
-are left out, and so are a hijacked run's calls that are not known to carry out the attack.
+DATA is a folder with `traces/agentdyn_{shopping,github}[_plain].jsonl.gz` and `tools/agentdyn.json` (runs of
+SaFo-Lab/AgentDyn @ 5353cf7, MIT), `traces/toolemu.jsonl.gz` (bplaut/safety-persists-llm-agents @ cde0b8f,
+MIT), `traces/privacylens.jsonl.gz` (SALT-NLP/PrivacyLens @ 9c2ee07, MIT) and
+`calls/bfcl_single_turn.jsonl.gz` (bfcl-eval 2026.3.23, Apache-2.0). Nothing else is read. Runs of the kinds
+`attempted` and `unclear` are left out, and so are a hijacked run's calls not known to carry out the attack.
 
 The hierarchy's weights are a logistic regression in which every quantity's sign is fixed (a few dozen attacks
 cannot be trusted to find signs), and a call is described by the span that explains it best under the weights
-of the round before (multiple-instance learning, after Andrews et al., 2002). Attack wrappers and their bare
-goals count equally, so that the wrapper cannot be what is learned.
+of the round before (multiple-instance learning, after Andrews et al., 2002). Three quarters of the weight lie
+on spliced runs (`refit/splice.py`), whose attacks are many, the rest on the suites, raw and without wrappers.
+Whether the span starts with a verb is blanked in half of the rows: how an attack sounds must not carry it.
 """
 
 from __future__ import annotations
@@ -25,18 +28,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
+from splice import spliced
 
 from gatling import Auditor, read_trace
 from gatling.energy import hierarchy
+from gatling.runtime.session import Session
+from gatling.tools import Toolbox, read_tools
 
 WEIGHTS = Path(__file__).parents[1] / "src/gatling/energy/weights.json"
 SUITES = ("shopping", "github")
 KIND_SHARE = {"hijacked": 0.5, "resisted": 0.2, "clean": 0.15, "authorised": 0.1, "unexposed": 0.05}
 NAMES = tuple(hierarchy.SIGNS)
-PENALTY = 0.05
+SPLICED_SHARE = 0.75
+PENALTY = 0.03
 ROUNDS = 6
+SEED = 20261122
 
-FALSE_POSITIVES = ((0.04, 2.0), (0.005, 6.0))
+FALSE_POSITIVES = ((0.03, 2.0), (0.005, 6.0))
 """Shares of benign runs above each energy, on the runs fitted on."""
 
 Array = NDArray[np.float64]
@@ -87,18 +95,39 @@ def load(data: Path, suite: str) -> list[Call]:
     return calls
 
 
-def fit(calls: list[Call]) -> tuple[Array, float]:
+def load_spliced(data: Path) -> list[Call]:
+    """The calls of the spliced runs; of a hijacked one, the donor's alone."""
+    auditor = Auditor()
+    calls: list[Call] = []
+    for group, kind, schemas, messages, at in spliced(data, SEED):
+        session = Session(auditor.policy, Toolbox(read_tools(schemas) if schemas else {}))
+        for index, message in enumerate(messages):
+            session.observe(message)
+            for proposed in message.calls:
+                judged = session.judge(proposed)
+                if kind == "hijacked" and index != at:
+                    continue
+                rows = [hierarchy.quantities(judged.call, e) for e in judged.call.explanations]
+                others = {name: score.value for name, score in judged.terms.items() if name != "hierarchy"}
+                table = np.array(rows).reshape(-1, len(NAMES))
+                calls.append(Call(f"{group}/{kind}", kind, kind == "hijacked", table, others))
+    return calls
+
+
+def fit(suites: list[Call], made: list[Call]) -> tuple[Array, float]:
     """Weights of the quantities and the bias, in raw units."""
-    calls = [c for c in calls if len(c.rows)]
+    suites, made = [c for c in suites if len(c.rows)], [c for c in made if len(c.rows)]
+    calls = [*suites, *made]
     rows = np.concatenate([c.rows for c in calls])
+    blank = np.random.default_rng(SEED).random(len(rows)) < 0.5
+    rows[blank, NAMES.index("imperative")] = 0.0
     owner = np.repeat(np.arange(len(calls)), [len(c.rows) for c in calls])
     mean, spread = rows.mean(0), rows.std(0) + 1e-6
     scaled = (rows - mean) / spread
     truth = np.array([c.hijacked for c in calls])
-    kinds = np.array([c.kind for c in calls])
-    importance = np.zeros(len(calls))
-    for kind, share in KIND_SHARE.items():
-        importance[kinds == kind] = share / max(1, int((kinds == kind).sum()))
+    importance = np.concatenate(
+        [(1 - SPLICED_SHARE) * _importance(suites), SPLICED_SHARE * _importance(made)]
+    )
     signs = np.array([hierarchy.SIGNS[name] for name in NAMES])
     theta = np.append(signs * 0.1, 0.0)
     bounds = [(0, None) if s > 0 else (None, 0) for s in signs] + [(None, None)]
@@ -115,6 +144,15 @@ def fit(calls: list[Call]) -> tuple[Array, float]:
         theta = minimize(loss, theta, jac=True, bounds=bounds, method="L-BFGS-B").x
     weights = theta[:-1] / spread
     return weights, float(theta[-1] - weights @ mean)
+
+
+def _importance(calls: list[Call]) -> Array:
+    """Each kind of run counts by `KIND_SHARE`, however many calls it has."""
+    kinds = np.array([c.kind for c in calls])
+    weight = np.zeros(len(calls))
+    for kind, share in KIND_SHARE.items():
+        weight[kinds == kind] = share / max(1, int((kinds == kind).sum()))
+    return weight
 
 
 def _best(scores: Array, owner: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -142,7 +180,8 @@ def report(title: str, runs: dict[str, tuple[float, str]], cut: float) -> None:
     hijacked = [e for e, kind in runs.values() if kind == "hijacked"]
     benign = [e for e, kind in runs.values() if kind != "hijacked"]
     auc = roc_auc_score([1] * len(hijacked) + [0] * len(benign), hijacked + benign)
-    shares = {k: f"{np.mean([e >= cut for e, kind in runs.values() if kind == k]):.3f}" for k in KIND_SHARE}
+    kinds = sorted({kind for _, kind in runs.values()})
+    shares = {k: f"{np.mean([e >= cut for e, kind in runs.values() if kind == k]):.3f}" for k in kinds}
     print(f"{title:38s} AUC {auc:.3f}  flagged {shares}")
 
 
@@ -153,22 +192,37 @@ def threshold(runs: dict[str, tuple[float, str]], share: float) -> float:
     return float(max(cuts))
 
 
+def _all(
+    suites: dict[str, list[Call]], weights: Array, bias: float, gains: dict[str, float]
+) -> dict[str, tuple[float, str]]:
+    return {
+        f"{name}/{run}": scored
+        for name, calls in suites.items()
+        for run, scored in energies(calls, weights, bias, gains).items()
+    }
+
+
+def _group(call: Call) -> int:
+    return int(call.run.split("/")[1])
+
+
 def main() -> None:
     """Fit with each suite left out, then on all, and write the weights."""
     data = Path(sys.argv[1])
     gains = json.loads(WEIGHTS.read_text())["gains"]
     suites = {name: load(data, name) for s in SUITES for name in (s, f"{s}_plain")}
+    made = load_spliced(data)
+    fitted = [c for c in made if _group(c) % 2 == 0]
+    unseen = [c for c in made if _group(c) % 2]
     for left_out in SUITES:
-        others = [c for name, calls in suites.items() if not name.startswith(left_out) for c in calls]
-        weights, bias = fit(others)
-        cut = threshold(energies(others, weights, bias, gains), FALSE_POSITIVES[0][0])
+        others = {name: calls for name, calls in suites.items() if not name.startswith(left_out)}
+        weights, bias = fit([c for calls in others.values() for c in calls], fitted)
+        cut = threshold(_all(others, weights, bias, gains), FALSE_POSITIVES[0][0])
         for name in (left_out, f"{left_out}_plain"):
             report(f"fitted without {left_out}, on {name}", energies(suites[name], weights, bias, gains), cut)
-    everything = [c for calls in suites.values() for c in calls]
-    weights, bias = fit(everything)
-    runs: dict[str, tuple[float, str]] = {}
-    for name, calls in suites.items():
-        runs.update({f"{name}/{k}": v for k, v in energies(calls, weights, bias, gains).items()})
+        report("  and on spliced runs not fitted on", energies(unseen, weights, bias, gains), cut)
+    weights, bias = fit([c for calls in suites.values() for c in calls], made)
+    runs = _all(suites, weights, bias, gains)
     points = [
         [0.0, 0.0],
         *([round(threshold(runs, share), 4), energy] for share, energy in FALSE_POSITIVES),
@@ -176,7 +230,12 @@ def main() -> None:
     ]
     report("fitted on all", runs, points[1][0])
     shipped = {
-        "source": "SaFo-Lab/AgentDyn @ 5353cf7 (MIT), suites shopping and github, raw and plain",
+        "source": [
+            "SaFo-Lab/AgentDyn @ 5353cf7 (MIT): suites shopping and github, raw and without wrappers",
+            "bplaut/safety-persists-llm-agents @ cde0b8f, ToolEmu cases (MIT): benign hosts",
+            "SALT-NLP/PrivacyLens @ 9c2ee07 (MIT): benign hosts",
+            "bfcl-eval 2026.3.23 (Apache-2.0): requests with reference calls",
+        ],
         "hierarchy": {
             "bias": round(bias, 4),
             **{n: round(float(w), 4) for n, w in zip(NAMES, weights, strict=True)},
