@@ -91,8 +91,8 @@ def reach(tool: Tool, arguments: JSON) -> Scope:
         if isinstance(value, str):
             if name not in tool.free_text and _WILDCARD.search(value[:200]):
                 volume = max(volume, EVERYTHING)
-            days += _days(value[:200])
             if name not in tool.free_text:
+                days += _days(value[:200])
                 sensitivity = max(sensitivity, sensitivity_of(value[:200]))
     volume = max([volume, *map(float, sizes.values())])
     window = float(max(days) - min(days)) if len(days) > 1 else 0.0

@@ -16,12 +16,14 @@ from functools import lru_cache
 from importlib import resources
 from itertools import pairwise
 from threading import Lock
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Matrix: TypeAlias = NDArray[np.float32]
+if TYPE_CHECKING:  # numpy.typing takes longer to import than the rest of this module
+    from numpy.typing import NDArray
+
+Matrix: TypeAlias = "NDArray[np.float32]"
 
 WORD_CACHE = 50_000
 """Distinct words kept in memory; words that come after are measured each time, so memory stays flat."""

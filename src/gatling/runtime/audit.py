@@ -40,6 +40,8 @@ class CallStory:
     edges: list[Edge]
     terms: Mapping[str, TermScore]
     request: list[str]
+    problem: str | None
+    """Why part of the trace could not be read, or None."""
 
 
 class Auditor:
@@ -100,7 +102,7 @@ class Auditor:
 
     def explain(self, trace: Trace, call_id: str) -> CallStory | None:
         """The whole story of the first call with that id, or None when the trace has no such call."""
-        session, _ = self._session_for(trace)
+        session, problem = self._session_for(trace)
         for message in trace.messages:
             for call in self._step(session, message):
                 judged = session.judge(call)
@@ -117,6 +119,7 @@ class Auditor:
                         list(judged.edges),
                         judged.terms,
                         list(session.plan().intent.request),
+                        problem,
                     )
         return None
 
@@ -126,7 +129,8 @@ class Auditor:
         try:
             toolbox = Toolbox({**self._tools, **read_tools(trace.tools)}, self.policy)
         except ToolError as error:
-            return self.session(), f"the trace's own tools cannot be read: {error}"
+            problem = "the trace's own tools cannot be read"
+            return self.session(), problem if self._redact else f"{problem}: {error}"
         return Session(self.policy, toolbox, redact=self._redact), None
 
     @staticmethod

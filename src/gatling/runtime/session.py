@@ -209,7 +209,7 @@ class Session:
         """What could not be read escalates: malformed calls always, the rest where the call has an effect."""
         found: list[str] = []
         if call.problem:
-            found.append(call.problem)
+            found.append("the call is malformed" if self._redact else call.problem)
         if tool.acts:
             found += self._run.history.limits[:4]
             if not self._run.history.request.sentences:

@@ -107,6 +107,7 @@ def story(told: CallStory, trace: Trace) -> RenderableType:
                 Text(f"the terms join to {joined:.2f}, calibrated {calibrate(joined):.2f}"),
                 Text(f"{verdict.decision}, energy {verdict.energy:.2f}", STYLES[verdict.decision]),
                 because(verdict.evidence, len(verdict.evidence)),
+                Text(safe(told.problem, 300) if told.problem else ""),
             ),
         ),
     ]
