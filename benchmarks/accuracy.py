@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
-from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from benchmarks.common import footer, need, parser, progress, rows, table
 from gatling import Auditor, TrustTier, read_trace
@@ -27,6 +27,22 @@ TRACES = {"raw": "agentdyn_dailylife", "wrapper removed": "agentdyn_dailylife_pl
 BENIGN = ("clean", "unexposed", "resisted", "authorised")
 NO_EXPLANATION = -2.0
 """Gap of a call before which nothing untrusted was read; a gap is a difference of cosines."""
+
+HEAD = """\
+## Accuracy
+
+Runs of ten undefended agents in AgentDyn's dailylife suite (SaFo-Lab/AgentDyn @ 5353cf7, MIT). Gatling runs
+with its default policy; its weights were fitted on the suites shopping and github alone. Beside it, on the
+same runs:
+
+- taint rule: flag a side effect after anything untrusted was read;
+- text classifier: TF-IDF and logistic regression ({quality}); a call with a
+  side effect scores the worst sentence read so far;
+- explanation gap, untrained: cosine of the call and the untrusted text closest to it, less that of the call
+  and the closest trusted text; for all calls, and for those with a side effect.
+
+Gatling and the taint rule decide at their own thresholds. The other thresholds are chosen on these very runs,
+for the best balanced accuracy: better than any guard in use can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,17 +215,7 @@ def main() -> None:
     auditor = Auditor(tools=json.loads(tools.read_text(encoding="utf-8")))
     progress("fitting the text classifier")
     vectorizer, model, quality = classifier(texts)
-    print("## Accuracy\n")
-    print("Runs of ten undefended agents in AgentDyn's dailylife suite (SaFo-Lab/AgentDyn @ 5353cf7, MIT).")
-    print("Gatling runs with its default policy, and was fitted on the suites shopping and github alone.")
-    print("Beside it, on the same runs:\n")
-    print("- taint rule: flag a side effect after anything untrusted was read;")
-    print(f"- text classifier: TF-IDF and logistic regression ({quality}); a call with a side effect scores")
-    print("  the worst sentence read so far;")
-    print("- explanation gap, untrained: cosine of the call and the untrusted text closest to it, less that of")
-    print("  the call and the closest trusted text, for all calls and for those with a side effect.\n")
-    print("Gatling and the taint rule decide at their own thresholds; the others' are chosen on these very")
-    print("runs for the best balanced accuracy, which no guard in use can do.")
+    print(HEAD.format(quality=quality))
     for (name, _), path in zip(TRACES.items(), traces, strict=True):
         runs = audit(path, auditor)
         gap = [[c.gap for c in run.calls] for run in runs]

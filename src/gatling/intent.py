@@ -29,7 +29,7 @@ _OPEN_TASK = re.compile(
     r"|\b(?:do|complete|finish|handle|address|resolve|achieve|follow|fulfil+|pay|process|execute|solve|perform|"
     r"carry out|take care of|act on|deal with|help (?:him|her|them|me))\s+(?:\w+\s+){0,3}"
     r"(?:it|them|that|this|those|these|all|everything|tasks?|requests?|bills?|invoices?|payments?|work)\b"
-    r"|\bwhat(?:ever)?\s+(?:\w+\s+){0,4}(?:needs?|wants?|asks?|asked|says?|said|requested|requests|requires)\b"
+    r"|\bwhat(?:ever)?\s+(?:[\w'\u2019]+\s+){0,4}(?:needs?|wants?|asks?|asked|says?|said|requested|requests|requires)\b"
     r"|\bto[- ]?do(?:s| list)?\b"
     r"|\b(?:erledige|befolge|tu[e]?|mach[e]?) (?:\w+\s+){0,4}(?:was|aufgaben?|anweisungen?|schritte|alles)\b"
     r"|\b(?:haz|sigue|cumple|completa) (?:\w+\s+){0,4}(?:que|instrucciones|tareas?|pasos|todo)\b"
@@ -44,7 +44,7 @@ _YES = word_set(
     "sounds good perfect continue i confirm bitte gerne genau claro vale dale adelante continuez"
 )
 
-NAME_BITS = 13.0
+NAME_BITS = 12.0
 """A capitalised word carrying at least this much information names something ("Ana", not "Please")."""
 
 

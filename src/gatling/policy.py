@@ -47,12 +47,20 @@ class Destinations(_Strict):
     deny: tuple[str, ...] = ()
 
     def allows(self, destination: str) -> bool:
-        """True when a pattern of `allow` matches."""
-        return _matches(self.allow, destination)
+        """True when patterns of `allow` match the whole value or, where it holds addresses, each of them."""
+        addresses = [part for part in _PARTS.split(destination) if _ADDRESS.search(part)]
+        if len(addresses) < 2 and _matches(self.allow, destination):
+            return True
+        return bool(addresses) and all(_matches(self.allow, address) for address in addresses)
 
     def denies(self, destination: str) -> bool:
-        """True when a pattern of `deny` matches."""
-        return _matches(self.deny, destination)
+        """True when a pattern of `deny` matches the whole value or any part of it."""
+        return any(_matches(self.deny, part) for part in [destination, *_PARTS.split(destination)])
+
+
+_PARTS = re.compile(r"[\s,;<>()\[\]\"']+")
+"""What stands between addresses: `Ana <ana@corp.example>, bob@corp.example`."""
+_ADDRESS = re.compile(r"[@/.:\d]")
 
 
 def _matches(patterns: tuple[str, ...], value: str) -> bool:

@@ -33,7 +33,7 @@ from gatling.plan import (
 )
 from gatling.reach import reach
 from gatling.spans import Segment, leaves, segments
-from gatling.text import Matrix, encoder, name_words, words
+from gatling.text import Matrix, encoder, name_words, visible, words
 from gatling.tools import Tool
 from gatling.values import spellings, value_words
 from gatling.vocabulary import word_set
@@ -48,7 +48,7 @@ LONG_VALUE = 12
 """Values of more words than this are matched by the share of their words, not as a whole."""
 
 MAX_ARGUMENTS = 256
-"""Argument leaves traced per call; what lies beyond is named in `History.limits`."""
+"""Argument leaves traced per call; a call with more is escalated."""
 
 CONFIRMATION = 300
 """An acting tool's output up to this many characters is its own confirmation; longer, it carries content."""
@@ -71,6 +71,10 @@ SERVER_FIELDS = re.compile(
     re.I,
 )
 """Fields whose short values are the service's own word even where the rest of a record is a stranger's."""
+
+SERVER_BITS = 34.0
+"""Information of a server field's value, at most: a date or an order number, not an account or address that
+a stranger put behind "id:" in a page of his own."""
 
 _POLITE = word_set(
     "please kindly also then now just and first next finally immediately you must should need to bitte"
@@ -179,7 +183,8 @@ class History:
         self.request = Request()
         self.limits: list[str] = []
         """What was not read (oversized texts cut, parts without text). Later side effects escalate."""
-        self._calls: list[tuple[str, Tool]] = []
+        self.calls: list[tuple[str, Tool]] = []
+        """Id and tool of every call made, in order."""
         self._notes: dict[int, _Note] = {}
         self._postings: dict[str, list[int]] = {}
         self._trusted, self._verified, self._untrusted = _Vectors(), _Vectors(), _Vectors()
@@ -203,6 +208,7 @@ class History:
         """Take in the user's word. A bare "yes" vouches for what the agent proposed just before."""
         if confirms(text) and self._proposal:
             self._trust(self._proposal, TrustTier.USER, "user (confirmed)")
+        self._proposal = ""
         self.request.add(text)
         self._trust(text, TrustTier.USER, "user")
 
@@ -292,8 +298,8 @@ class History:
 
     def made(self, identifier: str, tool: Tool, arguments: JSON) -> int:
         """Note that the agent made a call, so that its output finds it; returns the call's index."""
-        index = len(self._calls)
-        self._calls.append((identifier, tool))
+        index = len(self.calls)
+        self.calls.append((identifier, tool))
         self._tool_words.update(name_words(tool.name[:256]))
         if any(self._comes_from_request(value) for _, value in leaves(arguments)):
             self._pointing.add(index)
@@ -336,25 +342,20 @@ class History:
         """Index of the latest call with this id, or None."""
         if identifier is None:
             return None
-        for index in range(len(self._calls) - 1, -1, -1):
-            if self._calls[index][0] == identifier:
+        for index in range(len(self.calls) - 1, -1, -1):
+            if self.calls[index][0] == identifier:
                 return index
         return None
-
-    def tool_of(self, index: int) -> Tool:
-        """The tool of the call with this index."""
-        return self._calls[index][1]
 
     def _values(self, arguments: JSON) -> Iterable[_Value]:
         measure = encoder().bits
         for count, (path, value) in enumerate(leaves(arguments)):
             if count == MAX_ARGUMENTS:
-                self.limits.append(f"arguments after the {MAX_ARGUMENTS}th were not traced")
                 return
             if value is None or isinstance(value, bool):
                 continue
             text = value if isinstance(value, str) else repr(value)[:400]
-            ws = value_words(text[:20_000])
+            ws = value_words(visible(text[:20_000]))
             bits = sum(measure(w) for w in ws)
             if not ws or not bits:
                 continue
@@ -562,7 +563,7 @@ def _first_party(tool: Tool | None, segment: Segment, ws: list[str]) -> bool:
     if tool.vouched:
         return True
     if segment.whole and SERVER_FIELDS.search(field_of(segment.path)):
-        return True
+        return sum(map(encoder().bits, ws)) <= SERVER_BITS
     return tool.output is TrustTier.VERIFIED and len(ws) <= 5
 
 

@@ -41,6 +41,8 @@ _TAG = re.compile(r"<!--|<!?/?[a-zA-Z][\w:-]{0,40}([^<>]{0,4000})>")
 _ATTRIBUTE = re.compile(r"([\w:-]{1,40})\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{20,}={0,2}(?![A-Za-z0-9+/=])")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|&#?\w{2,8};|\\u[0-9a-fA-F]{4}")
+_TELLING = re.compile(r"[\d@]")
+"""A field's name with digits or an @ in it is a value that somebody wrote before a colon."""
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -72,7 +74,7 @@ def segments(content: JSON) -> tuple[list[Segment], int]:
         content = parsed
     else:
         cut = 0
-    found: list[Segment] = []
+    found = [Segment(visible(key), key, 0, True) for key in _telling_keys(content)]
     records = _Records()
     count = 0
     for path, value in leaves(content):
@@ -82,7 +84,7 @@ def segments(content: JSON) -> tuple[list[Segment], int]:
         cut += more
         found += _sentences(text, path, record)
     if count == MAX_LEAVES:
-        cut += max(0, len(json.dumps(content)) - sum(len(s.text) for s in found))
+        cut += max(1, len(json.dumps(content)) - sum(len(s.text) for s in found))
     return found, cut
 
 
@@ -119,6 +121,18 @@ def leaves(value: JSON) -> Iterator[tuple[str, JSON]]:
                 yield at, "(nested too deeply to read)"
 
 
+def _telling_keys(value: JSON) -> Iterator[str]:
+    stack: list[tuple[JSON, int]] = [(value, 0)]
+    for _ in range(MAX_LEAVES):
+        if not stack:
+            return
+        item, level = stack.pop()
+        if isinstance(item, dict):
+            yield from (key for key in item if _TELLING.search(key))
+        if isinstance(item, (dict, list)) and level < MAX_DEPTH:
+            stack.extend((child, level + 1) for child in (item.values() if isinstance(item, dict) else item))
+
+
 class _Records:
     """Numbers list elements: a field that comes again starts the next record."""
 
@@ -143,6 +157,8 @@ def _lexical(text: str) -> Iterator[Segment]:
         field = match.group(1)
         record = records.of(field)
         last = match.end()
+        if _TELLING.search(field):
+            yield Segment(visible(field), field, record, True)
     yield from _sentences(text[last:], field, record)
 
 
@@ -169,13 +185,14 @@ def _split(text: str, path: str, record: int) -> Iterator[Segment]:
     pieces = [p for p in (piece.strip(" \t\r\n'\"{}[],") for piece in _SENTENCE.split(text)) if p]
     whole = len(pieces) == 1 and bool(path) and not _PROSE.search(pieces[0][:200])
     for piece in pieces:
+        hidden_texts = decodings(piece)
         while len(piece) > MAX_SENTENCE:
             at = piece.rfind(" ", MAX_SENTENCE // 2, MAX_SENTENCE)
             at = at if at > 0 else MAX_SENTENCE
             yield Segment(piece[:at], path, record)
             piece = piece[at:].lstrip()
         yield Segment(piece, path, record, whole)
-        for hidden in decodings(piece):
+        for hidden in hidden_texts:
             yield Segment(hidden, path, record)
 
 

@@ -39,6 +39,7 @@ _INVISIBLE = re.compile(
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MIXED_SCRIPT = re.compile("[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]")
+_LETTERS = re.compile(r"\w+")
 # Cyrillic and Greek letters drawn like Latin ones (a selection of Unicode TR39's confusables).
 _CONFUSABLE = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u0410\u0412\u0415\u041a\u041c"
@@ -57,7 +58,16 @@ def visible(text: str) -> str:
     if text.isascii():
         return text
     text = unicodedata.normalize("NFKC", _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text)))
-    return text.translate(_CONFUSABLE) if _MIXED_SCRIPT.search(text) else text
+    text = unicodedata.normalize(
+        "NFKC", _INVISIBLE.sub("", text)
+    )  # folding reveals some, removal joins others
+    return _LETTERS.sub(_unmask, text) if _MIXED_SCRIPT.search(text) else text
+
+
+def _unmask(word: re.Match[str]) -> str:
+    """A word of two scripts written in one; a word of one script is what it is."""
+    found = word.group()
+    return found.translate(_CONFUSABLE) if _MIXED_SCRIPT.search(found) else found
 
 
 def words(text: str) -> list[str]:

@@ -196,7 +196,7 @@ class Toolbox:
     def __init__(self, tools: Mapping[str, Tool] | None = None, policy: Policy | None = None) -> None:
         self._policy = policy or Policy()
         self._tools = {name: self._overridden(tool) for name, tool in (tools or {}).items()}
-        self._unknown: dict[str, Tool] = {}
+        self._unknown: dict[tuple[str, tuple[str, ...]], Tool] = {}
 
     def __iter__(self) -> Iterator[Tool]:
         return iter(self._tools.values())
@@ -223,10 +223,13 @@ class Toolbox:
 
     def tool(self, name: str, parameters: Iterable[str] = ()) -> Tool:
         """The tool of that name; for a name nobody described, what the name and `parameters` suggest."""
-        found = self._tools.get(name) or self._unknown.get(name)
+        found = self._tools.get(name)
         if found is None:
-            guessed = describe(name[:256], "", parameters)
-            found = self._overridden(replace(guessed, described=False, output=TrustTier.UNTRUSTED))
-            if len(self._unknown) < self.MAX_UNKNOWN:
-                self._unknown[name] = found
+            key = (name, tuple(sorted(parameters)))
+            found = self._unknown.get(key)
+            if found is None:
+                guessed = describe(name[:256], "", key[1])
+                found = self._overridden(replace(guessed, described=False, output=TrustTier.UNTRUSTED))
+                if len(self._unknown) < self.MAX_UNKNOWN:
+                    self._unknown[key] = found
         return found

@@ -12,9 +12,11 @@ _MONTHS = (
     *("july", "august", "september", "october", "november", "december"),
 )
 _THOUSANDS = re.compile(r"(?<=\d)[,'](?=\d{3}(?!\d))")
-_ZERO_CENTS = re.compile(r"(?<=\d)\.0+(?!\d)")
+_DECIMAL = re.compile(r"(?<![\d.])(\d+)\.(\d+)(?![\d.]*\d)")
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _DIGIT = re.compile(r"\d")
+_GROUPED = re.compile(r"\b[A-Za-z]{2}\d{2}(?: [A-Za-z0-9]{4}){2,7}(?: [A-Za-z0-9]{1,3})?\b")
+"""An account number in groups of four (ISO 13616)."""
 
 
 def value_words(text: str) -> list[str]:
@@ -25,8 +27,16 @@ def value_words(text: str) -> list[str]:
     """
     if not _DIGIT.search(text):
         return words(text)
-    text = _ZERO_CENTS.sub("", _THOUSANDS.sub("", text))
+    text = _GROUPED.sub(lambda found: found.group().replace(" ", ""), text)
+    text = _DECIMAL.sub(_decimal, _THOUSANDS.sub("", text))
     return [w.lstrip("0") or "0" if w[0] == "0" else w for w in words(text)]
+
+
+def _decimal(found: re.Match[str]) -> str:
+    """A decimal without trailing zeros, each zero after the point a word: 1500.05 is not 1500.5."""
+    fraction = found.group(2).rstrip("0")
+    rest = fraction.lstrip("0")
+    return " ".join([found.group(1), *"0" * (len(fraction) - len(rest)), rest])
 
 
 def spellings(text: str) -> list[list[str]]:

@@ -3,7 +3,7 @@
 A call carries data out when it sends, pays or executes, or fetches an address. For each argument whose value
 came from a tool's output,
 
-    energy = 10 · (sensitivity − 1) / 4 · share · openness
+    energy = 10 · (sensitivity − 1) / 4 · share · openness · min(1, rarity + 0.2)
 
 with the sensitivity (1–5) of the text it came from, the share of the value found there, and `openness` 1 when
 no destination of the call stands in the request, 0.4 when the user named them all, 0 when the policy allows
@@ -30,7 +30,7 @@ class Flow:
 
     def score(self, call: ToolCall, context: Context) -> TermScore:
         """Energy of one call; 0 for a call that carries nothing out."""
-        formula = "10 x (sensitivity - 1) / 4 x share x openness, the worst argument"
+        formula = "10 x (sensitivity - 1) / 4 x share x openness x (rarity + 0.2), the worst argument"
         if not _carries_out(call, context.tool):
             return TermScore(0.0, formula)
         openness, where = _openness(call, context)
@@ -45,7 +45,8 @@ class Flow:
                 level = max(
                     sensitivity_of(f"{field_of(span.path)} {span.text}"), _record_level(span.source, context)
                 )
-                value = 10.0 * (level - 1) / 4 * origin.share * openness * min(1.0, argument.rarity + 0.2)
+                telling = min(1.0, argument.rarity + 0.2)
+                value = 10.0 * (level - 1) / 4 * origin.share * openness * telling
                 if value >= 1.0:
                     reason = f"data of sensitivity {level} from {span.source} leaves through {where}"
                     evidence.append((value, Reason(reason, argument.path, argument.value, origin.span)))
@@ -55,6 +56,7 @@ class Flow:
                         Part("(sensitivity - 1) / 4", (level - 1) / 4, 1.0),
                         Part("share", origin.share, 1.0),
                         Part("openness", openness, 1.0),
+                        Part("rarity + 0.2", telling, 1.0),
                     )
         shown = tuple(reason for _, reason in sorted(evidence, key=lambda item: -item[0])[:8])
         return TermScore(min(10.0, worst), formula, parts, shown)

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 from gatling.energy import TermScore
 from gatling.plan import JSON, Edge, Span, ToolCall
@@ -15,8 +15,12 @@ from gatling.runtime.session import Session, active_session
 from gatling.runtime.verdict import TraceVerdict, Verdict, gravest
 from gatling.tools import Tool, Toolbox, ToolError, describe, read_tools
 from gatling.trace import Message, ProposedCall, Trace
+from gatling.trace.reader import plain
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_RECEIVERS = ("self", "cls")
+"""Parameters of a method that the agent does not choose."""
 
 
 class CallRefused(PermissionError):
@@ -138,7 +142,13 @@ class Auditor:
         session.observe(message)
         return message.calls
 
-    def guard(self, function: F | None = None, *, approve: Callable[[Verdict], bool] | None = None) -> Any:
+    @overload
+    def guard(self, function: F) -> F: ...
+    @overload
+    def guard(self, *, approve: Callable[[Verdict], bool] | None = None) -> Callable[[F], F]: ...
+    def guard(
+        self, function: F | None = None, *, approve: Callable[[Verdict], bool] | None = None
+    ) -> F | Callable[[F], F]:
         """Wrap a tool function so that a refused call raises `CallRefused` before the tool runs.
 
         The call is checked in the active session (`with auditor.session():`), and what the tool returns is
@@ -146,11 +156,15 @@ class Auditor:
         on async functions; name, docstring and signature describe the tool, unless `tools` already do.
         """
         if function is None:
-            return lambda f: self.guard(f, approve=approve)
+            return lambda wrapped: self._guarded(wrapped, approve)
+        return self._guarded(function, approve)
+
+    def _guarded(self, function: F, approve: Callable[[Verdict], bool] | None) -> F:
         signature = inspect.signature(function)
         name = function.__name__
         if name not in self._tools:
-            self._tools[name] = describe(name, inspect.getdoc(function) or "", list(signature.parameters))
+            named = [parameter for parameter in signature.parameters if parameter not in _RECEIVERS]
+            self._tools[name] = describe(name, inspect.getdoc(function) or "", named)
             self._toolbox.add(self._tools[name])
 
         def admit(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Session, str]:
@@ -160,7 +174,7 @@ class Auditor:
             for parameter, value in bound.arguments.items():
                 if signature.parameters[parameter].kind is inspect.Parameter.VAR_KEYWORD:
                     arguments.update(value)
-                else:
+                elif parameter not in _RECEIVERS:
                     arguments[parameter] = value
             call = session.proposed(name, arguments)
             verdict = session.judge(call).verdict
@@ -192,4 +206,4 @@ class Auditor:
 
 
 def _readable(result: Any) -> JSON:
-    return result if isinstance(result, (str, dict, list)) else str(result)
+    return plain(result) if isinstance(result, (str, dict, list)) else str(result)

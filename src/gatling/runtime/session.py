@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import asdict, dataclass
+from itertools import count, islice
 from threading import RLock
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from gatling.energy import TERMS, Context, Reason, TermScore, calibrate, composite
-from gatling.plan import Edge, ExecutionPlan, Intent, PlanOrigin, Scope, Span, ToolCall, TrustTier, field_of
+from gatling.plan import (
+    JSON,
+    Edge,
+    ExecutionPlan,
+    Intent,
+    PlanOrigin,
+    Scope,
+    Span,
+    ToolCall,
+    TrustTier,
+    field_of,
+)
 from gatling.policy import Policy
-from gatling.provenance import History
+from gatling.provenance import MAX_ARGUMENTS, History
 from gatling.runtime.verdict import Decision, Evidence, Verdict, gravest
+from gatling.spans import leaves
 from gatling.text import visible
 from gatling.tools import Tool, Toolbox
-from gatling.trace import Message, ProposedCall, read_message, read_trace
+from gatling.trace import Message, ProposedCall, TraceError, read_message, read_trace
 from gatling.trace.reader import plain
 
 QUOTED = 300
@@ -64,9 +77,11 @@ class _Run:
     events: list[Message]
     pending: list[tuple[int, ProposedCall]]
     """Calls made and not yet answered, with their indices."""
-    calls: list[ToolCall]
-    edges: list[Edge]
+    judged: dict[int, tuple[ToolCall, tuple[Edge, ...]]]
+    """Calls that were judged, with their edges, by index."""
     lock: RLock
+    numbers: Iterator[int]
+    """Numbers for calls that nobody gave an id."""
 
 
 class Session:
@@ -74,16 +89,18 @@ class Session:
 
     def __init__(self, policy: Policy, toolbox: Toolbox, *, redact: bool = False) -> None:
         self._policy, self._toolbox, self._redact = policy, toolbox, redact
-        self._run = _Run(History(), [], [], [], [], RLock())
+        self._run = _Run(History(), [], [], {}, RLock(), count())
         self._sub_agent = False
-        self._tokens: list[Token[Session]] = []
+        self._entered: ContextVar[tuple[Token[Session], ...]] = ContextVar("gatling_entered", default=())
 
     def __enter__(self) -> Session:
-        self._tokens.append(_active.set(self))
+        self._entered.set((*self._entered.get(), _active.set(self)))
         return self
 
     def __exit__(self, *_: object) -> None:
-        _active.reset(self._tokens.pop())
+        *outer, token = self._entered.get()
+        self._entered.set(tuple(outer))
+        _active.reset(token)
 
     # What happens
 
@@ -108,7 +125,7 @@ class Session:
         )
         if role == "tool":
             index = self._answered(message)
-            tool = history.tool_of(index) if index is not None else None
+            tool = history.calls[index][1] if index is not None else None
             if tool is None and message.tool:
                 tool = self._toolbox.tool(message.tool)
             history.output(message.content, tool, index)
@@ -133,7 +150,7 @@ class Session:
         return index
 
     def _answered(self, message: Message) -> int | None:
-        """The call that an output answers: by id, else by the tool's name when that is unambiguous."""
+        """The call that an output answers: by id, else the latest of that tool's that waits for one."""
         pending = self._run.pending
         for position in range(len(pending) - 1, -1, -1):
             index, call = pending[position]
@@ -150,7 +167,11 @@ class Session:
         `call` is a `ProposedCall`, a mapping with `tool` (or `name`) and `arguments`, or a native tool call
         of any known format.
         """
-        return self.judge(_proposed(call, format)).verdict
+        try:
+            proposed = _proposed(call, format)
+        except TraceError as error:
+            proposed = ProposedCall("", "", {}, str(error))
+        return self.judge(proposed).verdict
 
     def proposed(self, tool: str, arguments: dict[str, Any]) -> ProposedCall:
         """The call that the agent already made with this tool and these arguments, else a new one."""
@@ -158,21 +179,21 @@ class Session:
             for _, call in self._run.pending:
                 if call.tool == tool and call.arguments == arguments:
                     return call
-            return ProposedCall(f"call#{len(self._run.events)}", tool, plain(arguments))
+            return ProposedCall(f"call#{next(self._run.numbers)}", tool, plain(arguments))
 
     def judge(self, call: ProposedCall) -> Judgement:
         """Like `check`, with everything that the verdict rests on."""
         with self._run.lock:
-            index = next((i for i, made in self._run.pending if made == call), None)
-            if index is None:
-                index = self._made(call)
-                self._run.events.append(Message("assistant", "", (call,)))
             arguments = call.arguments if isinstance(call.arguments, dict) else {}
             tool = self._toolbox.tool(call.tool, list(arguments))
             try:
+                index = next((i for i, made in self._run.pending if made is call or made == call), None)
+                if index is None:
+                    index = self._made(call)
+                    self._run.events.append(Message("assistant", "", (call,)))
                 return self._judge(call, tool, index)
             except Exception as error:  # the audit fails closed, whatever went wrong
-                return _failed(call, tool, error)
+                return self._failed(call, tool, error)
 
     def _judge(self, call: ProposedCall, tool: Tool, index: int) -> Judgement:
         history = self._run.history
@@ -189,7 +210,7 @@ class Session:
         evidence = [
             self._evidence(name, reason) for name, score in terms.items() for reason in score.evidence
         ]
-        for ruling, reason in [*self._unreadable(call, tool), *self._ruled(call, node, tool)]:
+        for ruling, reason in [*self._unreadable(call, tool), *self._ruled(call), *self._limited(call, tool)]:
             decision = gravest([decision, ruling])
             energy = max(energy, thresholds.deny if ruling == "deny" else thresholds.escalate)
             evidence.insert(0, reason)
@@ -201,8 +222,7 @@ class Session:
             decision=decision,
             evidence=evidence,
         )
-        self._run.calls.append(node)
-        self._run.edges.extend(edges)
+        self._run.judged[index] = node, edges
         return Judgement(node, tool, edges, terms, verdict)
 
     def _unreadable(self, call: ProposedCall, tool: Tool) -> list[tuple[Decision, Evidence]]:
@@ -210,41 +230,51 @@ class Session:
         found: list[str] = []
         if call.problem:
             found.append("the call is malformed" if self._redact else call.problem)
+        if len(list(islice(leaves(call.arguments), MAX_ARGUMENTS + 1))) > MAX_ARGUMENTS:
+            found.append(f"arguments after the {MAX_ARGUMENTS}th were not traced")
         if tool.acts:
             found += self._run.history.limits[:4]
             if not self._run.history.request.sentences:
                 found.append("no request of a user stands before this call")
         return [("escalate", Evidence(term="input", reason=reason)) for reason in found]
 
-    def _ruled(self, call: ProposedCall, node: ToolCall, tool: Tool) -> list[tuple[Decision, Evidence]]:
-        """What the policy says outright."""
+    def _ruled(self, call: ProposedCall) -> list[tuple[Decision, Evidence]]:
+        """What the policy says of every call of this tool."""
+        rule = self._policy.rule(call.tool)
+        if rule is None or rule.decision == "infer":
+            return []
+        verb = "denies" if rule.decision == "deny" else "escalates"
+        return [(rule.decision, Evidence(term="policy", reason=f"the policy {verb} every call of this tool"))]
+
+    def _limited(self, call: ProposedCall, tool: Tool) -> list[tuple[Decision, Evidence]]:
+        """What the policy says of the arguments: denied destinations and maxima."""
         rule = self._policy.rule(call.tool)
         found: list[tuple[Decision, Evidence]] = []
-        if rule and rule.decision != "infer":
-            verb = "denies" if rule.decision == "deny" else "escalates"
-            found.append(
-                (rule.decision, Evidence(term="policy", reason=f"the policy {verb} every call of this tool"))
-            )
-        for argument in node.provenance:
-            name = field_of(argument.path)
-            if {name, argument.path.partition("[")[0]} & tool.sinks and self._policy.destinations.denies(
-                argument.value
-            ):
-                found.append(
-                    (
-                        "deny",
-                        self._evidence(
-                            "policy", Reason("a denied destination", argument.path, argument.value)
-                        ),
-                    )
-                )
-            limit = rule.maximum.get(name) if rule else None
-            if limit is not None and not _within(argument.value, limit):
-                reason = f"the policy's maximum for this argument is {limit:g}"
-                found.append(
-                    ("deny", self._evidence("policy", Reason(reason, argument.path, argument.value)))
-                )
+        for path, leaf in leaves(call.arguments):
+            names, value = {field_of(path), path.partition("[")[0]}, str(leaf)
+            if names & tool.sinks and self._policy.destinations.denies(value):
+                reason = Reason("a denied destination", path, value)
+                found.append(("deny", self._evidence("policy", reason)))
+            limits = [rule.maximum[name] for name in names if name in rule.maximum] if rule else []
+            if limits and not _within(leaf, min(limits)):
+                reason = Reason(f"the policy's maximum for this argument is {min(limits):g}", path, value)
+                found.append(("deny", self._evidence("policy", reason)))
         return found
+
+    def _failed(self, call: ProposedCall, tool: Tool, error: Exception) -> Judgement:
+        """The judgement on a call that could not be judged: escalated, unless the policy denies the tool."""
+        reason = f"the audit of this call failed with {type(error).__name__}; it is not allowed"
+        ruled = self._ruled(call)
+        verdict = Verdict(
+            call_id=call.id,
+            tool=call.tool,
+            energy=10.0,
+            terms={term.name: 10.0 for term in TERMS},
+            decision=gravest(["escalate", *(ruling for ruling, _ in ruled)]),
+            evidence=[Evidence(term="input", reason=reason), *(evidence for _, evidence in ruled)],
+        )
+        node = ToolCall(call.id, call.tool, call.arguments, tool.effects, Scope())
+        return Judgement(node, tool, (), {}, verdict)
 
     def _evidence(self, term: str, reason: Reason) -> Evidence:
         span = self._run.history.spans[reason.span] if reason.span is not None else None
@@ -271,19 +301,17 @@ class Session:
         return self._run.history.spans
 
     def plan(self, identifier: str = "session") -> ExecutionPlan:
-        """The run so far as an `ExecutionPlan`, of the calls that were checked."""
+        """The run so far as an `ExecutionPlan`; a call that was made but never checked has no provenance."""
         with self._run.lock:
-            history = self._run.history
+            history, judged = self._run.history, self._run.judged
             policy = tuple(s.text for s in history.spans if s.tier is TrustTier.SYSTEM)
             intent = Intent(tuple(history.request.sentences), policy, tuple(history.request.delegations))
-            return ExecutionPlan(
-                identifier,
-                PlanOrigin.OBSERVED,
-                intent,
-                tuple(history.spans),
-                tuple(self._run.calls),
-                tuple(self._run.edges),
+            calls = tuple(
+                judged[i][0] if i in judged else ToolCall(made, tool.name, None, tool.effects, Scope())
+                for i, (made, tool) in enumerate(history.calls)
             )
+            edges = tuple(edge for _, into in sorted(judged.items()) for edge in into[1])
+            return ExecutionPlan(identifier, PlanOrigin.OBSERVED, intent, tuple(history.spans), calls, edges)
 
     def hand_over(self) -> Session:
         """A session for a sub-agent: it shares this one's history, and so its request and its taint.
@@ -341,22 +369,11 @@ def _single(calls: list[ProposedCall]) -> ProposedCall:
     return ProposedCall("", "", {}, f"expected one tool call, found {len(calls)}")
 
 
-def _within(value: str, limit: float) -> bool:
+def _within(value: JSON, limit: float) -> bool:
+    """Whether a value is a number, or a text that reads as one, of at most `limit`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return False
     try:
         return float(value) <= limit
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
-
-
-def _failed(call: ProposedCall, tool: Tool, error: Exception) -> Judgement:
-    reason = f"the audit of this call failed with {type(error).__name__}; it is escalated, not allowed"
-    verdict = Verdict(
-        call_id=call.id,
-        tool=call.tool,
-        energy=10.0,
-        terms={term.name: 10.0 for term in TERMS},
-        decision="escalate",
-        evidence=[Evidence(term="input", reason=reason)],
-    )
-    node = ToolCall(call.id, call.tool, call.arguments, tool.effects, Scope())
-    return Judgement(node, tool, (), {}, verdict)

@@ -1,0 +1,56 @@
+"""Run every benchmark and write what they print to RESULTS.md.
+
+`python benchmarks/run.py [DATA]`. If one fails, or the package changes meanwhile, RESULTS.md stays as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).with_name("RESULTS.md")
+ON_DATA = ("accuracy", "speed", "risk")
+BENCHMARKS = ("accuracy", "tool_knowledge", "risk", "speed", "weight")
+HEAD = """\
+# Results
+
+Written by `make bench` (`benchmarks/run.py`), every figure by the script named above it; README.md says what
+each measures.
+"""
+
+
+def package() -> str:
+    """A digest of the package's files: all sections must measure the same code and weights."""
+    digest = hashlib.sha256()
+    for file in sorted((ROOT / "src").rglob("*")):
+        if file.is_file() and file.suffix != ".pyc":
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def main() -> None:
+    before = package()
+    data = [str(Path(argument).resolve()) for argument in sys.argv[1:2]]
+    sections = [HEAD]
+    for name in BENCHMARKS:
+        command = [sys.executable, "-m", f"benchmarks.{name}", *(data if name in ON_DATA else [])]
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        start = time.monotonic()
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+        print(done.stdout, flush=True)
+        if done.returncode:
+            sys.exit(f"{name} failed; {RESULTS.name} is unchanged")
+        print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+        sections.append(f"<!-- python -m benchmarks.{name} -->\n{done.stdout}")
+    if package() != before:
+        sys.exit(f"src changed while the benchmarks ran; {RESULTS.name} is unchanged")
+    RESULTS.write_text("\n".join(sections), encoding="utf-8")
+    print(f"wrote {RESULTS.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
