@@ -122,7 +122,7 @@ def test_positional_keyword_default_and_extra_arguments_are_all_judged(office: O
 
 def test_arguments_that_the_tool_does_not_take_raise_as_without_a_guard(office: Office) -> None:
     with office.auditor.session(), pytest.raises(TypeError):
-        office.pay_invoice(IBAN)
+        office.pay_invoice(IBAN)  # type: ignore[call-arg]
     assert office.done == []
 
 
@@ -239,7 +239,7 @@ def test_arguments_of_any_type_are_judged_as_what_they_print(office: Office) -> 
 
     with office.auditor.session() as session:
         session.observe(Message("user", "Send bob@corp.example an email."))
-        office.send_email(Address())
+        office.send_email(Address())  # type: ignore[arg-type]
         assert session.plan().calls[0].arguments == {"to": "bob@corp.example"}
 
 

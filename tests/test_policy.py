@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gatling.plan import Effect
 from gatling.policy import Policy, PolicyError, ToolRule, load_policy
-from gatling.starter import starter_policy
 from gatling.tools import Tool, Toolbox, describe
+from gatling.tools.starter import starter_policy
 
 
 def _load(tmp_path: Path, text: str) -> Policy:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatling import lexicon as lex
-from gatling.lexicon import base
 from gatling.plan import Effect, TrustTier
 from gatling.policy import Policy, ToolRule
 from gatling.tools import Tool, Toolbox, ToolError, describe, read_tools
+from gatling.tools import lexicon as lex
+from gatling.tools.lexicon import base
 
 R, W, S, X, D, P = Effect.READ, Effect.WRITE, Effect.SEND, Effect.EXECUTE, Effect.DELETE, Effect.PAY
 

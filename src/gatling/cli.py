@@ -185,8 +185,8 @@ def init(
     """Write a policy to begin with: every tool, with what was inferred about it in comments."""
     with _told():
         from gatling.runtime.output import open_output
-        from gatling.starter import starter_policy
         from gatling.tools import read_tools
+        from gatling.tools.starter import starter_policy
 
         schemas = load_schemas(tools)
         text = starter_policy(read_tools(schemas).values() if schemas is not None else ())

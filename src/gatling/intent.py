@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 
-from gatling.lexicon import VERBS
 from gatling.plan import Delegation
 from gatling.text import encoder, words
-from gatling.vocabulary import word_set
+from gatling.tools.lexicon import VERBS
+from gatling.tools.vocabulary import word_set
 
 _SOURCE = re.compile(
     r"\b(?:e-?mails?|messages?|mails?|instructions?|inbox|to-?dos?|files?|pages?|websites?|bills?|invoices?|"

@@ -12,13 +12,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from gatling.intent import Request, confirms
-from gatling.lexicon import VERBS
 from gatling.plan import (
     JSON,
     ArgumentProvenance,
@@ -35,8 +34,9 @@ from gatling.reach import reach
 from gatling.spans import Segment, leaves, segments
 from gatling.text import Matrix, encoder, name_words, visible, words
 from gatling.tools import Tool
+from gatling.tools.lexicon import VERBS
+from gatling.tools.vocabulary import word_set
 from gatling.values import spellings, value_words
-from gatling.vocabulary import word_set
 
 WINDOW = 2048
 """Latest untrusted spans compared with a call by meaning; older ones are found by the values they hold."""
@@ -72,7 +72,7 @@ SERVER_FIELDS = re.compile(
 )
 """Fields whose short values are the service's own word even where the rest of a record is a stranger's."""
 
-SERVER_BITS = 34.0
+SERVER_BITS = 48.0
 """Information of a server field's value, at most: a date or an order number, not an account or address that
 a stranger put behind "id:" in a page of his own."""
 
@@ -84,7 +84,7 @@ _POLITE = word_set(
 @lru_cache(maxsize=1)
 def _actions() -> Matrix:
     """Vectors of everyday tool descriptions: the background against which a sentence "means" a tool."""
-    lines = resources.files("gatling").joinpath("actions.txt").read_text("utf-8").splitlines()
+    lines = Path(__file__).with_name("actions.txt").read_text("utf-8").splitlines()
     return encoder().embed([words(line) for line in lines])
 
 
@@ -373,8 +373,8 @@ class History:
             if origins:
                 system = all(self.spans[o.span].tier is TrustTier.SYSTEM for o in origins)
                 return origins, TrustTier.SYSTEM if system else TrustTier.USER
-            if len(ws) == 1:
-                return [], TrustTier.USER
+            if len(ws) == 1 or len(ws) > LONG_VALUE:
+                return [], TrustTier.USER  # a text of the user's own words, whatever order they are in
         if len(ws) > LONG_VALUE:
             origins = self._partial_origins(ws)
         else:
@@ -563,7 +563,7 @@ def _first_party(tool: Tool | None, segment: Segment, ws: list[str]) -> bool:
     if tool.vouched:
         return True
     if segment.whole and SERVER_FIELDS.search(field_of(segment.path)):
-        return sum(map(encoder().bits, ws)) <= SERVER_BITS
+        return "@" not in segment.text and sum(map(encoder().bits, ws)) <= SERVER_BITS
     return tool.output is TrustTier.VERIFIED and len(ws) <= 5
 
 

@@ -11,7 +11,7 @@ from gatling.plan import JSON, Effect, Scope, field_of
 from gatling.spans import leaves
 from gatling.text import name_words, words
 from gatling.tools import Tool
-from gatling.vocabulary import SENSITIVE, word_set
+from gatling.tools.vocabulary import SENSITIVE, word_set
 
 EVERYTHING = 10_000.0
 MANY = 100.0

@@ -13,8 +13,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -100,7 +100,7 @@ class Encoder:
     """Maps words to vectors without unit; see the module's docstring. One instance serves a process."""
 
     def __init__(self) -> None:
-        with resources.files("gatling").joinpath("vectors.npz").open("rb") as handle:
+        with Path(__file__).with_name("vectors.npz").open("rb") as handle:
             archive = np.load(handle, allow_pickle=False)
             tokens = archive["tokens"].tobytes().decode().split("\n")
             self._codes: NDArray[np.int8] = archive["codes"]

@@ -13,8 +13,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 
 from gatling.energy.flow import Flow
 from gatling.energy.hierarchy import Hierarchy
@@ -29,7 +29,7 @@ TERMS: tuple[Term, ...] = (Hierarchy(), Provenance(), ScopeTerm(), Flow())
 
 @lru_cache(maxsize=1)
 def _shipped() -> tuple[dict[str, float], list[tuple[float, float]]]:
-    loaded = json.loads(resources.files("gatling.energy").joinpath("weights.json").read_text("utf-8"))
+    loaded = json.loads(Path(__file__).with_name("weights.json").read_text("utf-8"))
     return loaded["gains"], [tuple(point) for point in loaded["calibration"]]
 
 

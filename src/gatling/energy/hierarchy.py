@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
@@ -83,7 +83,7 @@ def quantities(call: ToolCall, explanation: Explanation) -> tuple[float, ...]:
 @lru_cache(maxsize=1)
 def weights() -> dict[str, float]:
     """The shipped weights by quantity, with `bias`."""
-    text = resources.files("gatling.energy").joinpath("weights.json").read_text("utf-8")
+    text = Path(__file__).with_name("weights.json").read_text("utf-8")
     loaded: dict[str, float] = json.loads(text)["hierarchy"]
     return loaded
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import BinaryIO
 
 from gatling.plan import JSON
@@ -132,15 +133,24 @@ def place(path: str | Path) -> str:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """What is started meanwhile never hears Control-C, which reaches the whole process group."""
-    if sys.platform == "win32":
+    """What is started meanwhile never hears Control-C; this process hears it when that is done.
+
+    A child inherits the signal mask. This process needs a handler that waits as well: another of its threads
+    may take the signal, and Python then interrupts the main thread whatever that one's mask.
+    """
+    if sys.platform == "win32" or current_thread() is not main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    heard: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 _judge: Judge

@@ -38,7 +38,6 @@ QUOTED = 300
 """Characters of a text that evidence quotes."""
 
 _STATE_VERSION = 1
-_MESSAGES = TypeAdapter(list[Message])
 _active: ContextVar[Session] = ContextVar("gatling_session")
 
 
@@ -210,7 +209,11 @@ class Session:
         evidence = [
             self._evidence(name, reason) for name, score in terms.items() for reason in score.evidence
         ]
-        for ruling, reason in [*self._unreadable(call, tool), *self._ruled(call), *self._limited(call, tool)]:
+        for ruling, reason in [
+            *self._unreadable(call, tool),
+            *self._ruled(call),
+            *self._limited(call, tool, node),
+        ]:
             decision = gravest([decision, ruling])
             energy = max(energy, thresholds.deny if ruling == "deny" else thresholds.escalate)
             evidence.insert(0, reason)
@@ -246,10 +249,14 @@ class Session:
         verb = "denies" if rule.decision == "deny" else "escalates"
         return [(rule.decision, Evidence(term="policy", reason=f"the policy {verb} every call of this tool"))]
 
-    def _limited(self, call: ProposedCall, tool: Tool) -> list[tuple[Decision, Evidence]]:
-        """What the policy says of the arguments: denied destinations and maxima."""
+    def _limited(self, call: ProposedCall, tool: Tool, node: ToolCall) -> list[tuple[Decision, Evidence]]:
+        """What the policy says of the arguments: volume, denied destinations and maxima."""
         rule = self._policy.rule(call.tool)
         found: list[tuple[Decision, Evidence]] = []
+        most = self._policy.max_volume
+        if most is not None and node.scope.volume > most:
+            reached = f"volume {node.scope.volume:g} exceeds the policy's {most:g}"
+            found.append(("deny", Evidence(term="policy", reason=reached)))
         for path, leaf in leaves(call.arguments):
             names, value = {field_of(path), path.partition("[")[0]}, str(leaf)
             if names & tool.sinks and self._policy.destinations.denies(value):
@@ -339,7 +346,7 @@ class Session:
             loaded = json.loads(state)
             if not isinstance(loaded, dict) or loaded.get("version") != _STATE_VERSION:
                 raise StateError(f"not a session of version {_STATE_VERSION}")
-            messages = _MESSAGES.validate_python(loaded.get("messages"))
+            messages = TypeAdapter(list[Message]).validate_python(loaded.get("messages"))
         except (json.JSONDecodeError, ValidationError, RecursionError) as error:
             raise StateError(f"not a stored session: {type(error).__name__}") from None
         with self._run.lock:

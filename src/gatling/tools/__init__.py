@@ -1,7 +1,7 @@
 """What a tool does: effects, sinks, volume parameters and who may have written its output.
 
 Knowledge comes from the deployer's policy first, then from MCP annotations, else from the words of the
-tool's name, description and parameters (`gatling.inference`). A tool about which nothing is known is taken
+tool's name, description and parameters (`tools.inference`). A tool about which nothing is known is taken
 for untrusted and side-effecting.
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gatling import inference
-from gatling import parameters as roles
 from gatling.plan import JSON, SIDE_EFFECTS, Effect, TrustTier
 from gatling.policy import Policy
+from gatling.tools import inference
+from gatling.tools import parameters as roles
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Verbs, their effects, and the rules by which nouns change them: how `gatling.inference` reads English.
+"""Verbs, their effects, and the rules by which nouns change them: how `tools.inference` reads English.
 
 General vocabulary alone: no vendor's and no benchmark's tool name stands here.
 """
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gatling import vocabulary as voc
 from gatling.plan import Effect
-from gatling.vocabulary import word_set
+from gatling.tools import vocabulary as voc
+from gatling.tools.vocabulary import word_set
 
 Effects = frozenset[Effect]
 

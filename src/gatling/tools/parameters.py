@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from gatling import lexicon as lex
-from gatling import vocabulary as voc
-from gatling.inference import Reading
-from gatling.lexicon import Effects
 from gatling.plan import Effect
+from gatling.tools import lexicon as lex
+from gatling.tools import vocabulary as voc
+from gatling.tools.inference import Reading
+from gatling.tools.lexicon import Effects
 
 
 def sinks(reading: Reading, effects: Effects) -> frozenset[str]:

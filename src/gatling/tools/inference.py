@@ -1,7 +1,7 @@
 """What a tool's words say it does: the rules by which `gatling.tools` knows a tool nobody labelled.
 
 The name's verb decides where it can be nothing but a verb, else the description's; nouns then say whether
-`transfer` moves money or a caller, and whether `close` shuts a ticket or a door. `gatling.lexicon` holds
+`transfer` moves money or a caller, and whether `close` shuts a ticket or a door. `tools.lexicon` holds
 the words. No rule knows a vendor, a data set or a whole tool name.
 """
 
@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gatling import lexicon as lex
-from gatling import vocabulary as voc
-from gatling.lexicon import VERBS, Effects, base
 from gatling.plan import Effect, TrustTier
 from gatling.text import name_words, words
+from gatling.tools import lexicon as lex
+from gatling.tools import vocabulary as voc
+from gatling.tools.lexicon import VERBS, Effects, base
 
 _LEAD = re.compile(
     r"^(?:[\w ]{1,30}:\s+)?(?:(?:this|the|an?|it|tool|api|function|method|endpoint|command|action|operation|"
