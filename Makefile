@@ -35,7 +35,7 @@ help:
 # The examples hold hijacked runs, so only 1 is right here.
 demo: .venv/base.stamp
 	$(BIN)/gatling audit $(TRACES); test $$? -eq 1
-	$(BIN)/gatling explain $(TRACES) --trace supplier-new-iban --call pay-1
+	$(BIN)/gatling explain $(TRACES) --trace cabin-page-comment --call mail-1; test $$? -eq 1
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

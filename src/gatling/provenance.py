@@ -3,21 +3,19 @@
 Provenance is computed, never labelled: it follows from who wrote which text and where each value stands.
 `History` takes messages one by one and answers, for a proposed call, where each argument came from and which
 text explains the call. The answer costs time in the call and in a bounded window: values are found through
-an inverted index of their rarest word, meanings among the latest `WINDOW` spans.
+an inverted index of their rarest word, meanings among the latest spans (`meaning.WINDOW`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from gatling.intent import Request, confirms
+from gatling.meaning import TEMPERATURE, Vectors, read_text
 from gatling.plan import (
     JSON,
     ArgumentProvenance,
@@ -31,15 +29,12 @@ from gatling.plan import (
     field_of,
 )
 from gatling.reach import reach
-from gatling.spans import Segment, leaves, segments
-from gatling.text import Matrix, encoder, name_words, visible, words
+from gatling.spans import Segment, leaves
+from gatling.text import Matrix, encoder, name_words, visible
 from gatling.tools import Tool
 from gatling.tools.lexicon import VERBS
 from gatling.tools.vocabulary import word_set
 from gatling.values import spellings, value_words
-
-WINDOW = 2048
-"""Latest untrusted spans compared with a call by meaning; older ones are found by the values they hold."""
 
 POSTINGS = 48
 """Spans looked at for one value: the earliest and the latest that hold its rarest word."""
@@ -62,9 +57,6 @@ ALONE = 0.5
 INDEXED_BITS = 8.0
 """Words with less information are not indexed: a value made of such words explains nothing."""
 
-TEMPERATURE = 0.06
-"""Softmax temperature of the tool likelihood, in cosine units."""
-
 SERVER_FIELDS = re.compile(
     r"(^|_)(id|ids|date|time|timestamp|status|created|updated|size|count|read|type|version|quantity|price|"
     r"total|amount|balance)_?$",
@@ -79,70 +71,6 @@ a stranger put behind "id:" in a page of his own."""
 _POLITE = word_set(
     "please kindly also then now just and first next finally immediately you must should need to bitte"
 )
-
-
-@lru_cache(maxsize=1)
-def _actions() -> Matrix:
-    """Vectors of everyday tool descriptions: the background against which a sentence "means" a tool."""
-    lines = Path(__file__).with_name("actions.txt").read_text("utf-8").splitlines()
-    return encoder().embed([words(line) for line in lines])
-
-
-def _background(vectors: Matrix) -> Matrix:
-    """log of the mean over everyday actions of exp(cosine / temperature), per vector: shape (n,)."""
-    logits = vectors @ _actions().T / TEMPERATURE
-    peak = logits.max(1, keepdims=True)
-    out: Matrix = (peak[:, 0] + np.log(np.exp(logits - peak).mean(1))).astype(np.float32)
-    return out
-
-
-class _Reading(NamedTuple):
-    """A text taken apart: its segments with their words, vectors and background, and what was cut."""
-
-    segments: list[Segment]
-    words: list[list[str]]
-    vectors: Matrix
-    background: Matrix
-    cut: int
-
-
-def _take_apart(content: JSON) -> _Reading:
-    found, cut = segments(content)
-    kept = [(s, w) for s in found if (w := value_words(s.text))]
-    vectors = encoder().embed([w for _, w in kept])
-    return _Reading([s for s, _ in kept], [w for _, w in kept], vectors, _background(vectors), cut)
-
-
-_read_before = lru_cache(maxsize=32)(_take_apart)
-
-
-def _read(text: str) -> _Reading:
-    """A trusted text taken apart; system prompts come again in every run, so the latest are kept."""
-    return _read_before(text) if len(text) < 20_000 else _take_apart(text)
-
-
-@dataclass(slots=True)
-class _Vectors:
-    """Vectors of one standing's spans with their background, in buffers that grow; `spans` are their ids."""
-
-    rows: Matrix = field(default_factory=lambda: np.zeros((0, encoder().dimensions), np.float32))
-    background: Matrix = field(default_factory=lambda: np.zeros(0, np.float32))
-    spans: list[int] = field(default_factory=list)
-
-    def add(self, ids: list[int], vectors: Matrix, background: Matrix) -> None:
-        used, more = len(self.spans), len(ids)
-        if used + more > len(self.rows):
-            size = max(64, 2 * (used + more))
-            rows, backgrounds = np.zeros((size, vectors.shape[1]), np.float32), np.zeros(size, np.float32)
-            rows[:used], backgrounds[:used] = self.rows[:used], self.background[:used]
-            self.rows, self.background = rows, backgrounds
-        self.rows[used : used + more] = vectors
-        self.background[used : used + more] = background
-        self.spans += ids
-
-    def latest(self) -> tuple[Matrix, Matrix, list[int]]:
-        start, end = max(0, len(self.spans) - WINDOW), len(self.spans)
-        return self.rows[start:end], self.background[start:end], self.spans[start:]
 
 
 @dataclass(slots=True)
@@ -187,8 +115,11 @@ class History:
         """Id and tool of every call made, in order."""
         self._notes: dict[int, _Note] = {}
         self._postings: dict[str, list[int]] = {}
-        self._trusted, self._verified, self._untrusted = _Vectors(), _Vectors(), _Vectors()
+        self._trusted, self._verified, self._untrusted = Vectors(), Vectors(), Vectors()
         self._known: set[str] = set()
+        """Words of trusted texts."""
+        self._said: dict[int, str] = {}
+        """Trusted spans as value words, like `_Note.words`."""
         self._records: list[set[str]] = []
         self._holders: dict[str, int] = {}
         """How many records hold a word."""
@@ -218,10 +149,11 @@ class History:
             self._proposal = text
 
     def _trust(self, text: str, tier: TrustTier, source: str) -> None:
-        read = _read(text)
+        read = read_text(text)
         self._note_cut(read.cut, source)
         ids = [self._span(s, tier, source, None, 0) for s in read.segments]
         self._known.update(*read.words)
+        self._said.update((n, f" {' '.join(ws)} ") for n, ws in zip(ids, read.words, strict=True))
         self._trusted.add(ids, read.vectors, read.background)
 
     def _span(self, segment: Segment, tier: TrustTier, source: str, call: int | None, record: int) -> int:
@@ -236,7 +168,7 @@ class History:
     def output(self, content: JSON, tool: Tool | None, call: int | None) -> None:
         """Take in a tool's output; `call` is the index of the call it answers, None when nobody made one."""
         source = f"tool:{tool.name}" if tool else "tool"
-        read = _take_apart(content)
+        read = read_text(content)
         self._note_cut(read.cut, source)
         if not read.segments:
             return
@@ -272,7 +204,7 @@ class History:
                 words=f" {' '.join(ws)} ",
                 row=-1 if trusted else row,
                 record=record,
-                prose=min(1.0, sum(w.isalpha() for w in ws) / 6),
+                prose=min(1.0, sum(map(str.isalpha, ws[:32])) / 6),
                 imperative=_orders(ws),
                 coherence=float(coherence[index]),
             )
@@ -322,6 +254,7 @@ class History:
         tool_words = list(tool.words) or own_words
         vectors = encoder().embed([[*tool_words, *short], tool_words, [*own_words, *short]])
         support, support_span = self._support(vectors[1])
+        telling = self._telling_names()
         said = {w: encoder().bits(w) for w in {*tool_words, *short}}
         node = ToolCall(
             id=identifier,
@@ -329,12 +262,12 @@ class History:
             arguments=arguments,
             effects=tool.effects,
             scope=reach(tool, arguments),
-            provenance=tuple(self._provenance(v) for v in traced),
+            provenance=tuple(self._provenance(v, telling) for v in traced),
             support=support,
             support_span=support_span,
             overlap=sum(b for w, b in said.items() if w in self._known) / (sum(said.values()) or 1.0),
             coverage=sum(min(v.bits, 60.0) * v.known for v in traced) / total,
-            explanations=self._explanations(tool, traced, vectors, support, total),
+            explanations=self._explanations(tool, traced, vectors, support, total, telling),
         )
         return node, tuple(self._edges(index, traced))
 
@@ -396,9 +329,9 @@ class History:
         key = f" {' '.join(ws)} "
         found: list[Origin] = []
         for number in self._trusted.spans[:-9:-1] + self._trusted.spans[:8]:
-            span = self.spans[number]
-            if key in f" {' '.join(value_words(span.text))} ":
-                found.append(Origin(number, 1.0, "exact" if text in span.text else "normalised"))
+            if key in self._said[number]:
+                exact = text in self.spans[number].text
+                found.append(Origin(number, 1.0, "exact" if exact else "normalised"))
         return sorted({o.span: o for o in found}.values(), key=lambda o: o.span)
 
     def _whole_origins(self, text: str, ws: list[str]) -> list[Origin]:
@@ -433,7 +366,7 @@ class History:
             if bits > 0.12 * total and bits > 25
         ]
 
-    def _provenance(self, value: _Value) -> ArgumentProvenance:
+    def _provenance(self, value: _Value, telling: set[str]) -> ArgumentProvenance:
         notes = [self._notes[o.span] for o in value.origins if o.span in self._notes]
         return ArgumentProvenance(
             path=value.path,
@@ -441,7 +374,7 @@ class History:
             origins=tuple(value.origins),
             tier=value.tier,
             rarity=value.rarity,
-            pointed=any(self._pointed(note.record) for note in notes),
+            pointed=any(self._pointed(note.record, telling) for note in notes),
             datum=any(self.spans[o.span].whole for o in value.origins),
         )
 
@@ -449,17 +382,14 @@ class History:
         """Names in the request, less those that only name the tools at hand ("GitHub")."""
         return self.request.names - self._tool_words
 
-    def _few(self) -> float:
-        """A name that more records than this carry tells none of them apart."""
-        return max(2.0, 0.34 * len(self._records))
+    def _telling_names(self) -> set[str]:
+        """Names in the request that some records carry and most of their neighbours do not."""
+        few = max(2.0, 0.34 * len(self._records))
+        return {name for name in self._names() if 0 < self._holders.get(name, 0) <= few}
 
-    def _named(self, record: int) -> bool:
-        """True when a record carries a name from the request that most of its neighbours do not."""
-        few = self._few()
-        return any(self._holders.get(n, 0) <= few for n in self._names() & self._records[record])
-
-    def _pointed(self, record: int) -> bool:
-        return self._record_call[record] in self._pointing or self._named(record)
+    def _pointed(self, record: int, telling: set[str]) -> bool:
+        """True when the user pointed to a record: by a name in it, or by a call made with words of his."""
+        return self._record_call[record] in self._pointing or not telling.isdisjoint(self._records[record])
 
     def _support(self, tool_vector: Matrix) -> tuple[float, int | None]:
         """The best log-likelihood ratio of the tool under a trusted text, and that text's span."""
@@ -474,7 +404,13 @@ class History:
         return best, where
 
     def _explanations(
-        self, tool: Tool, traced: list[_Value], vectors: Matrix, support: float, total: float
+        self,
+        tool: Tool,
+        traced: list[_Value],
+        vectors: Matrix,
+        support: float,
+        total: float,
+        telling: set[str],
     ) -> tuple[Explanation, ...]:
         rows, background, ids = self._untrusted.latest()
         if not ids:
@@ -513,31 +449,37 @@ class History:
             if w not in self._known and encoder().bits(w) > 14
         }
         delegates = self.request.delegates
-        anyone_named = delegates and any(0 < self._holders.get(n, 0) <= self._few() for n in self._names())
+        likelihoods = np.maximum(near[:, 1] / TEMPERATURE - mine_background, -3.0) - max(support, -1.0)
+        tool_gains = np.clip(likelihoods, -8.0, 8.0).tolist()
+        call_gains = (np.maximum(near[:, 0], near[:, 2]) - base).tolist()
         out = []
         for i, number in enumerate(numbers):
             note, span, values = self._notes[number], self.spans[number], held.get(number, [])
             bits = sum(v.bits for v in values)
-            tool_score = float(near[i, 1]) / TEMPERATURE - float(mine_background[i])
-            long_bits = 0.3 * sum(encoder().bits(w) for w in long_words if f" {w} " in note.words)
-            named = delegates and self._named(note.record)
-            loose = delegates and not anyone_named and not self._pointed(note.record)
-            gap = float(max(near[i, 0], near[i, 2])) - base
-            fields = set(name_words(span.path))
+            if long_words:
+                bits_of_prose = 0.3 * sum(encoder().bits(w) for w in long_words if f" {w} " in note.words)
+            else:
+                bits_of_prose = 0.0
+            delegated = 0.0
+            if delegates and not telling.isdisjoint(self._records[note.record]):
+                delegated = 1.0
+            elif delegates and not telling and not self._pointed(note.record, telling):
+                delegated = 0.5
+            fields = set(name_words(span.path)) if values else set()
             out.append(
                 Explanation(
                     span=number,
-                    tool=min(8.0, max(-8.0, max(tool_score, -3.0) - max(support, -1.0))),
-                    call=gap,
+                    tool=tool_gains[i],
+                    call=call_gains[i],
                     relevance=float(relevance[i]),
                     coherence=note.coherence,
-                    information=min(bits + long_bits, 50.0) / 50.0,
+                    information=min(bits + bits_of_prose, 50.0) / 50.0,
                     share=min(bits, total) / total,
                     values=min(len(values), 3),
                     prose=note.prose,
                     datum=span.whole,
                     imperative=note.imperative,
-                    delegated=1.0 if named else 0.5 if loose else 0.0,
+                    delegated=delegated,
                     sink=any(v.path.partition("[")[0] in tool.sinks for v in values),
                     slot=any(fields & set(name_words(field_of(v.path))) for v in values),
                 )

@@ -185,7 +185,7 @@ def _split(text: str, path: str, record: int) -> Iterator[Segment]:
     pieces = [p for p in (piece.strip(" \t\r\n'\"{}[],") for piece in _SENTENCE.split(text)) if p]
     whole = len(pieces) == 1 and bool(path) and not _PROSE.search(pieces[0][:200])
     for piece in pieces:
-        hidden_texts = decodings(piece)
+        hidden_texts = decodings(piece) if len(piece) >= 20 or "%" in piece or "&" in piece else ()
         while len(piece) > MAX_SENTENCE:
             at = piece.rfind(" ", MAX_SENTENCE // 2, MAX_SENTENCE)
             at = at if at > 0 else MAX_SENTENCE

@@ -27,9 +27,17 @@ def value_words(text: str) -> list[str]:
     """
     if not _DIGIT.search(text):
         return words(text)
-    text = _GROUPED.sub(lambda found: found.group().replace(" ", ""), text)
-    text = _DECIMAL.sub(_decimal, _THOUSANDS.sub("", text))
+    if " " in text and len(text) > 12:
+        text = _GROUPED.sub(_joined, text)
+    if "," in text or "'" in text:
+        text = _THOUSANDS.sub("", text)
+    if "." in text:
+        text = _DECIMAL.sub(_decimal, text)
     return [w.lstrip("0") or "0" if w[0] == "0" else w for w in words(text)]
+
+
+def _joined(found: re.Match[str]) -> str:
+    return found.group().replace(" ", "")
 
 
 def _decimal(found: re.Match[str]) -> str:

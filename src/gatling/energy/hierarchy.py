@@ -50,7 +50,12 @@ _PRIVILEGE = {Effect.SEND: 1.0, Effect.PAY: 1.0, Effect.DELETE: 1.0, Effect.EXEC
 
 def privilege(call: ToolCall) -> float:
     """1 for a call that sends, pays, deletes or executes, 0.5 for one that writes, 0 for one that reads."""
-    return max((_PRIVILEGE.get(effect, 0.0) for effect in call.effects), default=0.0)
+    return _privilege(call.effects)
+
+
+@lru_cache(maxsize=128)
+def _privilege(effects: frozenset[Effect]) -> float:
+    return max((_PRIVILEGE.get(effect, 0.0) for effect in effects), default=0.0)
 
 
 def quantities(call: ToolCall, explanation: Explanation) -> tuple[float, ...]:
