@@ -13,7 +13,7 @@ them all. The worst argument counts.
 from __future__ import annotations
 
 from gatling.energy.term import Context, Part, Reason, TermScore
-from gatling.plan import Effect, ToolCall, TrustTier, field_of
+from gatling.plan import ArgumentProvenance, Effect, ToolCall, TrustTier, field_of
 from gatling.reach import sensitivity_of
 from gatling.tools import Tool
 
@@ -38,6 +38,8 @@ class Flow:
         parts: tuple[Part, ...] = ()
         evidence: list[tuple[float, Reason]] = []
         for argument in call.provenance:
+            if _names(argument) & context.tool.sinks - _ADDRESSES:
+                continue  # where data goes is no data; an address can carry some in its query
             for origin in argument.origins:
                 span = context.spans[origin.span]
                 if span.call is None:
@@ -62,6 +64,11 @@ class Flow:
         return TermScore(min(10.0, worst), formula, parts, shown)
 
 
+def _names(argument: ArgumentProvenance) -> set[str]:
+    """The parameter that an argument leaf belongs to, and the leaf's own field."""
+    return {argument.path.partition("[")[0].partition(".")[0], field_of(argument.path)}
+
+
 def _carries_out(call: ToolCall, tool: Tool) -> bool:
     if call.effects & {Effect.SEND, Effect.PAY, Effect.EXECUTE} or tool.sinks:
         return True
@@ -70,11 +77,7 @@ def _carries_out(call: ToolCall, tool: Tool) -> bool:
 
 def _openness(call: ToolCall, context: Context) -> tuple[float, str]:
     """How open the call's destinations are, in [0, 1], and a name for them."""
-    sinks = [
-        a
-        for a in call.provenance
-        if {field_of(a.path), a.path.partition("[")[0]} & (context.tool.sinks | _ADDRESSES)
-    ]
+    sinks = [a for a in call.provenance if _names(a) & (context.tool.sinks | _ADDRESSES)]
     if not sinks:
         return 1.0, f"{context.tool.name}, which names no destination"
     if all(context.policy.destinations.allows(a.value) for a in sinks):

@@ -152,7 +152,8 @@ def _explained(told: CallStory) -> RenderableType:
     trusted = Text(f"Request and policy: support {call.support:.2f} nats, coverage {call.coverage:.0%}")
     if call.support_span in told.spans:
         trusted += Text("; best ") + _cited(told.spans[call.support_span])
-    best_first = sorted(call.explanations, key=lambda found: (found.tool, found.call), reverse=True)
+    blamed = {e.span for e in told.verdict.evidence if e.term == "hierarchy"}
+    best_first = sorted(call.explanations, key=lambda e: (e.span in blamed, e.call, e.tool), reverse=True)
     others = _first(Text(f"{_gains(found)}; ") + _cited(told.spans[found.span]) for found in best_first)
     return Group(trusted, others) if others else trusted
 
