@@ -57,6 +57,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a letter gets its escape, not a traceback.
             stream.reconfigure(errors="backslashreplace")
+    # One BLAS thread: the arrays are small, --workers is how more cores are used. Before numpy is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     app()
 
 
