@@ -2,7 +2,8 @@
 
     python refit/hierarchy.py DATA
 
-DATA is a folder with `traces/agentdyn_{shopping,github}[_plain].jsonl.gz` and `tools/agentdyn.json` (runs of
+DATA is the folder that the benchmarks take (`benchmarks/README.md`), here with, under `data/`,
+`traces/agentdyn_{shopping,github}[_plain].jsonl.gz` and `tools/agentdyn.json` (runs of
 SaFo-Lab/AgentDyn @ 5353cf7, MIT), `traces/toolemu.jsonl.gz` (bplaut/safety-persists-llm-agents @ cde0b8f,
 MIT), `traces/privacylens.jsonl.gz` (SALT-NLP/PrivacyLens @ 9c2ee07, MIT) and
 `calls/bfcl_single_turn.jsonl.gz` (bfcl-eval 2026.3.23, Apache-2.0). Nothing else is read. Runs of the kinds
@@ -208,7 +209,7 @@ def _group(call: Call) -> int:
 
 def main() -> None:
     """Fit with each suite left out, then on all, and write the weights."""
-    data = Path(sys.argv[1])
+    data = Path(sys.argv[1]) / "data"
     gains = json.loads(WEIGHTS.read_text())["gains"]
     suites = {name: load(data, name) for s in SUITES for name in (s, f"{s}_plain")}
     made = load_spliced(data)

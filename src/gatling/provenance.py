@@ -255,7 +255,7 @@ class History:
         vectors = encoder().embed([[*tool_words, *short], tool_words, [*own_words, *short]])
         support, support_span = self._support(vectors[1])
         telling = self._telling_names()
-        said = {w: encoder().bits(w) for w in {*tool_words, *short}}
+        said = {w: encoder().bits(w) for w in (*tool_words, *short)}
         node = ToolCall(
             id=identifier,
             tool=tool.name,
@@ -441,13 +441,14 @@ class History:
             base = float(np.maximum(trusted @ vectors[0], trusted @ vectors[2]).max())
         else:
             relevance, base = np.zeros(len(numbers), np.float32), 0.0
-        long_words = {
+        # In order, not as a set: a sum of floats must not depend on the process's hash seed.
+        long_words = dict.fromkeys(
             w
             for v in traced
             if len(v.words) > LONG_VALUE
             for w in v.words
             if w not in self._known and encoder().bits(w) > 14
-        }
+        )
         delegates = self.request.delegates
         likelihoods = np.maximum(near[:, 1] / TEMPERATURE - mine_background, -3.0) - max(support, -1.0)
         tool_gains = np.clip(likelihoods, -8.0, 8.0).tolist()
