@@ -200,7 +200,11 @@ def main() -> None:
     folder: Path = parser(__doc__).parse_args().data
     emulated, privacy = need(folder, "data/traces/toolemu.jsonl.gz", "data/traces/privacylens.jsonl.gz")
     print("## Risk without an attacker\n")
-    print("Tools are known by their names alone here: neither data set comes with schemas. First figures.\n")
+    print("Tools are known by their names alone here: neither data set comes with schemas. First figures.")
+    print(
+        "The hierarchy's weights were fitted with runs of both as benign hosts (`refit/splice.py`); no risk"
+    )
+    print("label, final action or sensitive item was read for that; the other terms are not fitted.\n")
     progress("risk: ToolEmu")
     print(toolemu(emulated))
     progress("risk: PrivacyLens")

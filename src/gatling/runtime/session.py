@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gatling.energy import TERMS, Context, Reason, TermScore, calibrate, composite
+from gatling.history import History
 from gatling.plan import (
-    JSON,
     Edge,
     ExecutionPlan,
     Intent,
@@ -23,10 +23,10 @@ from gatling.plan import (
     Span,
     ToolCall,
     TrustTier,
-    field_of,
 )
 from gatling.policy import Policy
-from gatling.provenance import MAX_ARGUMENTS, History
+from gatling.provenance import MAX_ARGUMENTS, trace
+from gatling.runtime.rules import Ruling, of_arguments, of_tool
 from gatling.runtime.verdict import Decision, Evidence, Verdict, gravest
 from gatling.spans import leaves
 from gatling.text import visible
@@ -196,7 +196,7 @@ class Session:
 
     def _judge(self, call: ProposedCall, tool: Tool, index: int) -> Judgement:
         history = self._run.history
-        node, edges = history.call(call.id, tool, call.arguments, index)
+        node, edges = trace(history, call.id, tool, call.arguments, index)
         context = Context(history.spans, self._intent(), tool, self._policy)
         terms = {term.name: term.score(node, context) for term in TERMS}
         energy = calibrate(composite(terms))
@@ -209,11 +209,8 @@ class Session:
         evidence = [
             self._evidence(name, reason) for name, score in terms.items() for reason in score.evidence
         ]
-        for ruling, reason in [
-            *self._unreadable(call, tool),
-            *self._ruled(call),
-            *self._limited(call, tool, node),
-        ]:
+        rulings = [*of_tool(self._policy, call), *of_arguments(self._policy, call, tool, node.scope)]
+        for ruling, reason in [*self._unreadable(call, tool), *self._ruled(rulings)]:
             decision = gravest([decision, ruling])
             energy = max(energy, thresholds.deny if ruling == "deny" else thresholds.escalate)
             evidence.insert(0, reason)
@@ -228,6 +225,9 @@ class Session:
         self._run.judged[index] = node, edges
         return Judgement(node, tool, edges, terms, verdict)
 
+    def _ruled(self, rulings: list[Ruling]) -> list[tuple[Decision, Evidence]]:
+        return [(decision, self._evidence("policy", reason)) for decision, reason in rulings]
+
     def _unreadable(self, call: ProposedCall, tool: Tool) -> list[tuple[Decision, Evidence]]:
         """What could not be read escalates: malformed calls always, the rest where the call has an effect."""
         found: list[str] = []
@@ -241,37 +241,10 @@ class Session:
                 found.append("no request of a user stands before this call")
         return [("escalate", Evidence(term="input", reason=reason)) for reason in found]
 
-    def _ruled(self, call: ProposedCall) -> list[tuple[Decision, Evidence]]:
-        """What the policy says of every call of this tool."""
-        rule = self._policy.rule(call.tool)
-        if rule is None or rule.decision == "infer":
-            return []
-        verb = "denies" if rule.decision == "deny" else "escalates"
-        return [(rule.decision, Evidence(term="policy", reason=f"the policy {verb} every call of this tool"))]
-
-    def _limited(self, call: ProposedCall, tool: Tool, node: ToolCall) -> list[tuple[Decision, Evidence]]:
-        """What the policy says of the arguments: volume, denied destinations and maxima."""
-        rule = self._policy.rule(call.tool)
-        found: list[tuple[Decision, Evidence]] = []
-        most = self._policy.max_volume
-        if most is not None and node.scope.volume > most:
-            reached = f"volume {node.scope.volume:g} exceeds the policy's {most:g}"
-            found.append(("deny", Evidence(term="policy", reason=reached)))
-        for path, leaf in leaves(call.arguments):
-            names, value = {field_of(path), path.partition("[")[0]}, str(leaf)
-            if names & tool.sinks and self._policy.destinations.denies(value):
-                reason = Reason("a denied destination", path, value)
-                found.append(("deny", self._evidence("policy", reason)))
-            limits = [rule.maximum[name] for name in names if name in rule.maximum] if rule else []
-            if limits and not _within(leaf, min(limits)):
-                reason = Reason(f"the policy's maximum for this argument is {min(limits):g}", path, value)
-                found.append(("deny", self._evidence("policy", reason)))
-        return found
-
     def _failed(self, call: ProposedCall, tool: Tool, error: Exception) -> Judgement:
         """The judgement on a call that could not be judged: escalated, unless the policy denies the tool."""
         reason = f"the audit of this call failed with {type(error).__name__}; it is not allowed"
-        ruled = self._ruled(call)
+        ruled = self._ruled(of_tool(self._policy, call))
         verdict = Verdict(
             call_id=call.id,
             tool=call.tool,
@@ -374,13 +347,3 @@ def _single(calls: list[ProposedCall]) -> ProposedCall:
     if len(calls) == 1:
         return calls[0]
     return ProposedCall("", "", {}, f"expected one tool call, found {len(calls)}")
-
-
-def _within(value: JSON, limit: float) -> bool:
-    """Whether a value is a number, or a text that reads as one, of at most `limit`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return False
-    try:
-        return float(value) <= limit
-    except (ValueError, OverflowError):
-        return False

@@ -1,0 +1,247 @@
+"""Everything that an agent run has read so far, indexed by word and by meaning.
+
+`History` takes messages one by one. Who may have written which text is decided here, per field; where a
+call's arguments came from and what explains it is read off by `gatling.provenance`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from gatling.intent import Request, confirms
+from gatling.meaning import Vectors, read_text
+from gatling.plan import JSON, Span, TrustTier, field_of
+from gatling.spans import Segment, leaves
+from gatling.text import encoder, name_words
+from gatling.tools import Tool
+from gatling.tools.lexicon import VERBS
+from gatling.tools.vocabulary import word_set
+from gatling.values import value_words
+
+CONFIRMATION = 300
+"""An acting tool's output up to this many characters is its own confirmation; longer, it carries content."""
+
+POINTING_BITS = 14.0
+"""A call points to a source for the user when an argument of at least this information is the user's word."""
+
+ALONE = 0.5
+"""Coherence of a text of one sentence, which has no surroundings."""
+
+INDEXED_BITS = 8.0
+"""Words with less information are not indexed: a value made of such words explains nothing."""
+
+SERVER_FIELDS = re.compile(
+    r"(^|_)(id|ids|date|time|timestamp|status|created|updated|size|count|read|type|version|quantity|price|"
+    r"total|amount|balance)_?$",
+    re.I,
+)
+"""Fields whose short values are the service's own word even where the rest of a record is a stranger's."""
+
+SERVER_BITS = 48.0
+"""Information of a server field's value, at most: a date or an order number, not an account or address that
+a stranger put behind "id:" in a page of his own."""
+
+_POLITE = word_set(
+    "please kindly also then now just and first next finally immediately you must should need to bitte"
+)
+
+
+@dataclass(slots=True)
+class Note:
+    """What is remembered of one span that is not the user's or the deployer's word."""
+
+    words: str
+    """Its value words, joined and padded with blanks, so that a value is found as a substring."""
+    row: int
+    """Its row among the untrusted vectors, or -1."""
+    record: int
+    """Number of its record in the history."""
+    prose: float
+    imperative: bool
+    coherence: float
+
+
+class History:
+    """Everything that stood before a call, indexed by word and by meaning."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        self.request = Request()
+        self.limits: list[str] = []
+        """What was not read (oversized texts cut, parts without text). Later side effects escalate."""
+        self.calls: list[tuple[str, Tool]] = []
+        """Id and tool of every call made, in order."""
+        self.notes: dict[int, Note] = {}
+        self.postings: dict[str, list[int]] = {}
+        self.trusted, self.verified, self.untrusted = Vectors(), Vectors(), Vectors()
+        self.known: set[str] = set()
+        """Words of trusted texts."""
+        self.said: dict[int, str] = {}
+        """Trusted spans as value words, like `Note.words`."""
+        self.records: list[set[str]] = []
+        self.holders: dict[str, int] = {}
+        """How many records hold a word."""
+        self.tool_words: set[str] = set()
+        self.record_call: list[int] = []
+        self.pointing: set[int] = set()
+        """Calls whose arguments name something that the request names."""
+        self._proposal = ""
+
+    # Messages
+
+    def system(self, text: str) -> None:
+        """Take in the deployer's word."""
+        self._trust(text, TrustTier.SYSTEM, "system")
+
+    def user(self, text: str) -> None:
+        """Take in the user's word. A bare "yes" vouches for what the agent proposed just before."""
+        if confirms(text) and self._proposal:
+            self._trust(self._proposal, TrustTier.USER, "user (confirmed)")
+        self._proposal = ""
+        self.request.add(text)
+        self._trust(text, TrustTier.USER, "user")
+
+    def assistant(self, text: str) -> None:
+        """Take in the agent's own words. They are never an origin: they inherit from what explains them."""
+        if text.strip():
+            self._proposal = text
+
+    def _trust(self, text: str, tier: TrustTier, source: str) -> None:
+        read = read_text(text)
+        self._note_cut(read.cut, source)
+        ids = [self._span(s, tier, source, None, 0) for s in read.segments]
+        self.known.update(*read.words)
+        self.said.update((n, f" {' '.join(ws)} ") for n, ws in zip(ids, read.words, strict=True))
+        self.trusted.add(ids, read.vectors, read.background)
+
+    def _span(self, segment: Segment, tier: TrustTier, source: str, call: int | None, record: int) -> int:
+        number = len(self.spans)
+        self.spans.append(Span(number, segment.text, tier, source, call, segment.path, record, segment.whole))
+        return number
+
+    def _note_cut(self, characters: int, source: str) -> None:
+        if characters:
+            self.limits.append(f"{characters} characters of an oversized text from {source} were not read")
+
+    def output(self, content: JSON, tool: Tool | None, call: int | None) -> None:
+        """Take in a tool's output; `call` is the index of the call it answers, None when nobody made one."""
+        source = f"tool:{tool.name}" if tool else "tool"
+        read = read_text(content)
+        self._note_cut(read.cut, source)
+        if not read.segments:
+            return
+        confirmation = (
+            tool is not None
+            and tool.acts
+            and tool.output is TrustTier.VERIFIED
+            and sum(len(s.text) for s in read.segments) <= CONFIRMATION
+        )
+        vectors = read.vectors
+        others = vectors.sum(0) - vectors
+        coherence = np.einsum("ij,ij->i", vectors, others) / np.maximum(np.linalg.norm(others, axis=1), 1e-6)
+        if len(read.segments) == 1:
+            coherence[:] = ALONE
+        verified: list[int] = []
+        untrusted: list[int] = []
+        first = len(self.records)
+        informative = encoder().informative
+        postings, holders = self.postings, self.holders
+        row = len(self.untrusted.spans)
+        chosen: tuple[list[int], list[int]] = ([], [])
+        for index, (segment, ws) in enumerate(zip(read.segments, read.words, strict=True)):
+            trusted = confirmation or _first_party(tool, segment, ws)
+            record = first + segment.record
+            while len(self.records) <= record:
+                self.records.append(set())
+                self.record_call.append(-1 if call is None else call)
+            tier = TrustTier.VERIFIED if trusted else TrustTier.UNTRUSTED
+            number = self._span(segment, tier, source, call, record)
+            (verified if trusted else untrusted).append(number)
+            chosen[trusted].append(index)
+            self.notes[number] = Note(
+                words=f" {' '.join(ws)} ",
+                row=-1 if trusted else row,
+                record=record,
+                prose=min(1.0, sum(map(str.isalpha, ws[:32])) / 6),
+                imperative=_orders(ws),
+                coherence=float(coherence[index]),
+            )
+            row += not trusted
+            held = self.records[record]
+            for word in informative(ws, INDEXED_BITS):
+                posted = postings.get(word)
+                if posted is None:
+                    postings[word] = [number]
+                else:
+                    posted.append(number)
+                if not trusted and word not in held:
+                    held.add(word)
+                    holders[word] = holders.get(word, 0) + 1
+        self.verified.add(verified, vectors[chosen[True]], read.background[chosen[True]])
+        self.untrusted.add(untrusted, vectors[chosen[False]], read.background[chosen[False]])
+
+    def unread(self, part: str) -> None:
+        """Note a part of a tool's output that holds no text."""
+        self.limits.append(f"{part} was not read")
+
+    # Calls
+
+    def made(self, identifier: str, tool: Tool, arguments: JSON) -> int:
+        """Note that the agent made a call, so that its output finds it; returns the call's index."""
+        index = len(self.calls)
+        self.calls.append((identifier, tool))
+        self.tool_words.update(name_words(tool.name[:256]))
+        if any(self._comes_from_request(value) for _, value in leaves(arguments)):
+            self.pointing.add(index)
+        return index
+
+    def _comes_from_request(self, value: JSON) -> bool:
+        if value is None or isinstance(value, bool):
+            return False
+        ws = value_words(str(value)[:400])
+        return all(w in self.request.words for w in ws) and sum(map(encoder().bits, ws)) > POINTING_BITS
+
+    def index_of(self, identifier: str | None) -> int | None:
+        """Index of the latest call with this id, or None."""
+        if identifier is None:
+            return None
+        for index in range(len(self.calls) - 1, -1, -1):
+            if self.calls[index][0] == identifier:
+                return index
+        return None
+
+    def _names(self) -> set[str]:
+        """Names in the request, less those that only name the tools at hand ("GitHub")."""
+        return self.request.names - self.tool_words
+
+    def telling_names(self) -> set[str]:
+        """Names in the request that some records carry and most of their neighbours do not."""
+        few = max(2.0, 0.34 * len(self.records))
+        return {name for name in self._names() if 0 < self.holders.get(name, 0) <= few}
+
+    def pointed(self, record: int, telling: set[str]) -> bool:
+        """True when the user pointed to a record: by a name in it, or by a call made with words of his."""
+        return self.record_call[record] in self.pointing or not telling.isdisjoint(self.records[record])
+
+
+def _first_party(tool: Tool | None, segment: Segment, ws: list[str]) -> bool:
+    """Whether a segment of a tool's output is the service's own word: trust is per field, not per tool."""
+    if tool is None or not tool.described:
+        return False
+    if tool.vouched:
+        return True
+    if segment.whole and SERVER_FIELDS.search(field_of(segment.path)):
+        return "@" not in segment.text and sum(map(encoder().bits, ws)) <= SERVER_BITS
+    return tool.output is TrustTier.VERIFIED and len(ws) <= 5
+
+
+def _orders(ws: list[str]) -> bool:
+    for word in ws[:4]:
+        if word in VERBS:
+            return True
+        if word not in _POLITE:
+            return False
+    return False
