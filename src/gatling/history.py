@@ -235,7 +235,8 @@ def _first_party(tool: Tool | None, segment: Segment, ws: list[str]) -> bool:
         return True
     if segment.whole and SERVER_FIELDS.search(field_of(segment.path)):
         return "@" not in segment.text and sum(map(encoder().bits, ws)) <= SERVER_BITS
-    return tool.output is TrustTier.VERIFIED and len(ws) <= 5
+    # A short order or address in a service's record ("Pay ana@...") was put there by somebody.
+    return tool.output is TrustTier.VERIFIED and len(ws) <= 5 and "@" not in segment.text and not _orders(ws)
 
 
 def _orders(ws: list[str]) -> bool:
