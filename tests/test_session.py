@@ -457,6 +457,8 @@ def test_an_escalation_by_policy_does_not_soften_a_denial(
         ["bob@corp.example", "drop@evil.example"],
         "Drop <drop@evil.example>",
         "bob@corp.example, drop@evil.example, ana@corp.example",
+        {"name": "Drop", "email": "drop@evil.example"},
+        [{"email": "bob@corp.example"}, {"email": "drop@evil.example"}],
     ],
     ids=str,
 )

@@ -81,6 +81,15 @@ def field_of(path: str) -> str:
     return path.rpartition(".")[2].partition("[")[0]
 
 
+def names_of(path: str) -> set[str]:
+    """Names under which an argument leaf may be meant: the parameter it belongs to, and its own field.
+
+    >>> sorted(names_of("to[0].email")), names_of("amount")
+    (['email', 'to'], {'amount'})
+    """
+    return {path.partition("[")[0].partition(".")[0], field_of(path)}
+
+
 Match: TypeAlias = Literal["exact", "normalised", "decoded", "partial"]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from gatling.plan import (
     ToolCall,
     TrustTier,
     field_of,
+    names_of,
 )
 from gatling.reach import reach
 from gatling.spans import leaves
@@ -98,13 +100,13 @@ def _values(history: History, arguments: JSON) -> Iterable[_Value]:
         if not ws or not bits:
             continue
         known = sum(measure(w) for w in ws if w in history.known) / bits
-        origins, tier = _origins(history, text, ws, bits, known)
+        origins, tier = _origins(history, text, ws, known)
         rarity = 1 / (1 + float(np.exp(-(bits - 18) / 4)))
         yield _Value(path, text, ws, bits, known, origins, tier, rarity)
 
 
 def _origins(
-    history: History, text: str, ws: list[str], bits: float, known: float
+    history: History, text: str, ws: list[str], known: float
 ) -> tuple[list[Origin], TrustTier | None]:
     """All places where a value stands, earliest first, and the tier that follows from them."""
     if known > 0.99:
@@ -132,7 +134,7 @@ def _origins(
 
 
 def _trusted_origins(history: History, text: str, ws: list[str]) -> list[Origin]:
-    """Places in system and user texts, looked for among the latest sixteen of them."""
+    """Places in system and user texts, looked for in the first eight and the latest eight sentences."""
     key = f" {' '.join(ws)} "
     found: list[Origin] = []
     for number in history.trusted.spans[:-9:-1] + history.trusted.spans[:8]:
@@ -230,7 +232,7 @@ def _explanations(
     chosen = {ids[i] for i in _top(call, 6)} | {ids[i] for i in _top(likelihood, 6)}
     inside = [number for number in held if position[number] >= 0]
     chosen |= set(sorted(inside, key=lambda n: (-call[position[n]], n))[:12])
-    chosen |= set([number for number in held if position[number] < 0][:12])
+    chosen |= set(islice((number for number in held if position[number] < 0), 12))
     numbers = sorted(chosen)
     at_rows = [history.notes[n].row for n in numbers]
     mine = history.untrusted.rows[at_rows]
@@ -257,10 +259,7 @@ def _explanations(
     for i, number in enumerate(numbers):
         note, span, values = history.notes[number], history.spans[number], held.get(number, [])
         bits = sum(v.bits for v in values)
-        if long_words:
-            bits_of_prose = 0.3 * sum(encoder().bits(w) for w in long_words if f" {w} " in note.words)
-        else:
-            bits_of_prose = 0.0
+        bits_of_prose = 0.3 * sum(encoder().bits(w) for w in long_words if f" {w} " in note.words)
         delegated = 0.0
         if delegates and not telling.isdisjoint(history.records[note.record]):
             delegated = 1.0
@@ -281,7 +280,7 @@ def _explanations(
                 datum=span.whole,
                 imperative=note.imperative,
                 delegated=delegated,
-                sink=any(v.path.partition("[")[0] in tool.sinks for v in values),
+                sink=any(names_of(v.path) & tool.sinks for v in values),
                 slot=any(fields & set(name_words(field_of(v.path))) for v in values),
             )
         )

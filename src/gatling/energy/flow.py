@@ -13,7 +13,7 @@ them all. The worst argument counts.
 from __future__ import annotations
 
 from gatling.energy.term import Context, Part, Reason, TermScore
-from gatling.plan import ArgumentProvenance, Effect, ToolCall, TrustTier, field_of
+from gatling.plan import Effect, ToolCall, TrustTier, field_of, names_of
 from gatling.reach import sensitivity_of
 from gatling.tools import Tool
 
@@ -38,15 +38,13 @@ class Flow:
         parts: tuple[Part, ...] = ()
         evidence: list[tuple[float, Reason]] = []
         for argument in call.provenance:
-            if _names(argument) & context.tool.sinks - _ADDRESSES:
+            if names_of(argument.path) & context.tool.sinks - _ADDRESSES:
                 continue  # where data goes is no data; an address can carry some in its query
             for origin in argument.origins:
                 span = context.spans[origin.span]
                 if span.call is None:
                     continue
-                level = max(
-                    sensitivity_of(f"{field_of(span.path)} {span.text}"), _record_level(span.source, context)
-                )
+                level = max(sensitivity_of(f"{field_of(span.path)} {span.text}"), _record_level(span.source))
                 telling = min(1.0, argument.rarity + 0.2)
                 value = 10.0 * (level - 1) / 4 * origin.share * openness * telling
                 if value >= 1.0:
@@ -64,11 +62,6 @@ class Flow:
         return TermScore(min(10.0, worst), formula, parts, shown)
 
 
-def _names(argument: ArgumentProvenance) -> set[str]:
-    """The parameter that an argument leaf belongs to, and the leaf's own field."""
-    return {argument.path.partition("[")[0].partition(".")[0], field_of(argument.path)}
-
-
 def _carries_out(call: ToolCall, tool: Tool) -> bool:
     if call.effects & {Effect.SEND, Effect.PAY, Effect.EXECUTE} or tool.sinks:
         return True
@@ -77,7 +70,7 @@ def _carries_out(call: ToolCall, tool: Tool) -> bool:
 
 def _openness(call: ToolCall, context: Context) -> tuple[float, str]:
     """How open the call's destinations are, in [0, 1], and a name for them."""
-    sinks = [a for a in call.provenance if _names(a) & (context.tool.sinks | _ADDRESSES)]
+    sinks = [a for a in call.provenance if names_of(a.path) & (context.tool.sinks | _ADDRESSES)]
     if not sinks:
         return 1.0, f"{context.tool.name}, which names no destination"
     if all(context.policy.destinations.allows(a.value) for a in sinks):
@@ -87,6 +80,6 @@ def _openness(call: ToolCall, context: Context) -> tuple[float, str]:
     return 1.0, "a destination that the request does not name"
 
 
-def _record_level(source: str, context: Context) -> int:
-    """Sensitivity of what a tool reads, by its name; personal data is the least that a mailbox holds."""
+def _record_level(source: str) -> int:
+    """Sensitivity of what a tool reads, by its name: personal data at most, its texts may say more."""
     return min(3, sensitivity_of(source.partition(":")[2]))

@@ -4,19 +4,20 @@ For each decisive argument of a call that acts,
 
     energy = 10 · privilege · gap / 2 · rarity · discount
 
-with `gap` the tiers between what is needed (USER) and what the value has (a stranger's text 2, first-party
-output 1, the model's own invention 1 where it is a destination), and `discount` 0.5 for each of: the value
-fills a structured field; the user pointed to its source. The worst argument counts.
+with `gap` how far the value falls short of the user's word: a stranger's text 2 for a destination and 1.5 for
+another decisive argument; for destinations alone, first-party output 0.5 and the model's own invention 1.
+`discount` is 0.5 for each of: the value fills a structured field; the user pointed to its source; and 0.25
+where the user handed the task to that source. The worst argument counts.
 """
 
 from __future__ import annotations
 
 from gatling.energy.hierarchy import privilege
 from gatling.energy.term import Context, Part, Reason, TermScore
-from gatling.plan import ArgumentProvenance, ToolCall, TrustTier, field_of
+from gatling.plan import ArgumentProvenance, ToolCall, TrustTier, names_of
 
 INVENTED_GAP = 1.0
-"""Tiers that a destination is short of when it stands nowhere and the model made it up."""
+"""How far a destination falls short when it stands nowhere and the model made it up."""
 
 
 class Provenance:
@@ -55,10 +56,9 @@ class Provenance:
 
     @staticmethod
     def _gap(argument: ArgumentProvenance, context: Context) -> float:
-        name = field_of(argument.path) or argument.path
-        head = argument.path.partition("[")[0].partition(".")[0]
-        sink = name in context.tool.sinks or head in context.tool.sinks
-        decisive = sink or name in context.tool.decisive or head in context.tool.decisive
+        names = names_of(argument.path)
+        sink = bool(names & context.tool.sinks)
+        decisive = sink or bool(names & context.tool.decisive)
         if not decisive and context.tool.described:
             return 0.0
         if sink and context.policy.destinations.allows(argument.value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from gatling.energy import Reason
-from gatling.plan import JSON, Scope, field_of
+from gatling.plan import JSON, Scope, names_of
 from gatling.policy import Policy
 from gatling.runtime.verdict import Decision
 from gatling.spans import leaves
@@ -32,7 +32,7 @@ def of_arguments(policy: Policy, call: ProposedCall, tool: Tool, scope: Scope) -
         reached = f"volume {scope.volume:g} exceeds the policy's {policy.max_volume:g}"
         found.append(("deny", Reason(reached)))
     for path, leaf in leaves(call.arguments):
-        names, value = {field_of(path), path.partition("[")[0]}, str(leaf)
+        names, value = names_of(path), str(leaf)
         if names & tool.sinks and policy.destinations.denies(value):
             found.append(("deny", Reason("a denied destination", path, value)))
         limits = [rule.maximum[name] for name in names if name in rule.maximum] if rule else []
