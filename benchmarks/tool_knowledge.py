@@ -1,6 +1,6 @@
 """How well effects, sinks and output trust are inferred from a tool's schema.
 
-`python benchmarks/tool_knowledge.py` measures `gatling.tools` against the 300 hand-labelled tools of
+`python -m benchmarks.tool_knowledge` measures `gatling.tools` against the 300 hand-labelled tools of
 `tool_labels.jsonl` and prints Markdown for RESULTS.md. The words and rules were tuned on the lines with
 an even index; the odd half is the test.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import processor
 from gatling.tools import Tool, read_tools
 
 LABELS = Path(__file__).with_name("tool_labels.jsonl")
@@ -116,13 +117,6 @@ def table_row(name: str, cases: Sequence[Case]) -> str:
         f"{sinks_f1(cases):.3f}",
     )
     return f"| {' | '.join(cells)} |"
-
-
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return model or platform.processor() or platform.machine()
 
 
 def main() -> None:

@@ -144,13 +144,12 @@ class History:
         coherence = np.einsum("ij,ij->i", vectors, others) / np.maximum(np.linalg.norm(others, axis=1), 1e-6)
         if len(read.segments) == 1:
             coherence[:] = ALONE
-        verified: list[int] = []
-        untrusted: list[int] = []
         first = len(self.records)
         informative = encoder().informative
         postings, holders = self.postings, self.holders
         row = len(self.untrusted.spans)
-        chosen: tuple[list[int], list[int]] = ([], [])
+        numbers: tuple[list[int], list[int]] = ([], [])  # spans of strangers, spans of the service
+        chosen: tuple[list[int], list[int]] = ([], [])  # and their rows in this reading
         for index, (segment, ws) in enumerate(zip(read.segments, read.words, strict=True)):
             trusted = confirmation or _first_party(tool, segment, ws)
             record = first + segment.record
@@ -159,7 +158,7 @@ class History:
                 self.record_call.append(-1 if call is None else call)
             tier = TrustTier.VERIFIED if trusted else TrustTier.UNTRUSTED
             number = self._span(segment, tier, source, call, record)
-            (verified if trusted else untrusted).append(number)
+            numbers[trusted].append(number)
             chosen[trusted].append(index)
             self.notes[number] = Note(
                 words=f" {' '.join(ws)} ",
@@ -180,8 +179,8 @@ class History:
                 if not trusted and word not in held:
                     held.add(word)
                     holders[word] = holders.get(word, 0) + 1
-        self.verified.add(verified, vectors[chosen[True]], read.background[chosen[True]])
-        self.untrusted.add(untrusted, vectors[chosen[False]], read.background[chosen[False]])
+        for store, trusted in ((self.untrusted, False), (self.verified, True)):
+            store.add(numbers[trusted], vectors[chosen[trusted]], read.background[chosen[trusted]])
 
     def unread(self, part: str) -> None:
         """Note a part of a tool's output that holds no text."""

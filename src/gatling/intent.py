@@ -47,7 +47,6 @@ _YES = word_set(
 NAME_BITS = 12.0
 """A capitalised word carrying at least this much information names something ("Ana", not "Please")."""
 
-
 IDENTIFIER_BITS = 17.0
 """A part of an address, path or code names something from this much information on."""
 

@@ -32,9 +32,7 @@ class ScopeTerm:
         }
         value = 10.0 * (1.0 - math.exp(-sum(excess.values()) / 2))
         evidence = [
-            Reason(
-                f"{name} {_shown(getattr(has, field)):g} where the request needs {getattr(budget, field):g}"
-            )
+            Reason(f"{name} {getattr(has, field):g} where the request needs {getattr(budget, field):g}")
             for name, field in _FIELDS.items()
             if excess[name] >= 0.5
         ]
@@ -48,7 +46,3 @@ class ScopeTerm:
 
 
 _FIELDS = {"volume": "volume", "window": "window_days", "depth": "depth", "sensitivity": "sensitivity"}
-
-
-def _shown(value: float) -> float:
-    return float(value)
