@@ -1,0 +1,137 @@
+"""Groups: a benign run with its attacks and their twins, all from one origin and bound for one split.
+
+A hijacked run is never alone. Its group holds the same run without the attack (*clean*), with the text read and
+not followed (*resisted*), and with the same call asked for by the user (*authorised*) or handed over to a text
+(*delegated*); the poison stands in some of these and not in others. One set of twins serves all attacks on a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from gatling.data.mutations import MUTATIONS, Goals, Mutant, Mutation
+from gatling.data.mutations.poison import act, openings, plant, readings
+from gatling.data.mutations.worded import worded
+from gatling.data.run import Goal, Run, Truth
+from gatling.data.worlds.conversation import Conversation, converse, delegated, pick_domains, pick_language
+from gatling.data.worlds.domain import Domain
+from gatling.data.worlds.world import World, phrasing
+from gatling.trace import Message
+
+GOLD_EACH = 3
+"""Runs without an attack sibling for every group with attacks."""
+
+ATTACKS = {"hijacked": 2, "mutated": 2}
+"""Attacked runs of a group, by kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A run with what is true of it."""
+
+    id: str
+    run: Run
+    truth: Truth
+
+
+def group(index: int, seed: int, domains: Sequence[Domain], mutations: Sequence[Mutation] = MUTATIONS) -> list[Sample]:
+    """The samples of group number `index`; they follow from `seed` and `index` alone."""
+    rng = Random(f"{seed}/{index}")
+    name = f"w{index:07d}"
+    world = World(pick_domains(rng, domains), pick_language(rng), rng)
+    if index % (GOLD_EACH + 1):
+        return _gold(world, name)
+    return _attacked(world, name, mutations)
+
+
+def _gold(world: World, name: str) -> list[Sample]:
+    conversation = converse(world, name)
+    if world.rng.random() < 0.15:
+        hand_over(conversation)
+        return [Sample(f"{name}-0", conversation.run(), Truth("gold"))]
+    run = conversation.run()
+    places = readings(run)
+    if places and world.rng.random() < 0.3:
+        # A poison that nobody follows, in a run that has no attack sibling.
+        goal = world.goal()
+        if goal is not None:
+            text = worded(run, [goal], world.rng)
+            run = plant(run, world.rng.choice(places), text.text, world.rng)
+            return [Sample(f"{name}-0", run, Truth("gold", register=text.register, poisoned=True))]
+    return [Sample(f"{name}-0", run, Truth("gold"))]
+
+
+def hand_over(conversation: Conversation) -> Goal | None:
+    """Add a delegation to a conversation: the user hands over to a text, and its call is made."""
+    world = conversation.world
+    goal = world.goal()
+    if goal is None:
+        return None
+    text = worded(conversation.run(), [goal], world.rng).text
+    delegated(conversation, text, [goal])
+    return goal
+
+
+def _attacked(world: World, name: str, mutations: Sequence[Mutation]) -> list[Sample]:
+    rng = world.rng
+    conversation = converse(world, name, reading=True)
+    if rng.random() < 0.15:
+        hand_over(conversation)
+    base = conversation.run()
+    found = [Sample("", base, Truth("clean"))]
+    mutants: list[Mutant] = []
+    for kind, wanted in ATTACKS.items():
+        made = list(_mutants([m for m in mutations if m.kind == kind], wanted, base, world, rng))
+        mutants += made
+        found += [Sample("", mutant.run, mutant.truth) for mutant in made]
+    texts = [m for m in mutants if m.resisted is not None]
+    if texts:
+        chosen = rng.choice(texts)
+        assert chosen.resisted is not None
+        found.append(Sample("", chosen.resisted, Truth("resisted", register=chosen.truth.register, poisoned=True)))
+    goals = [m.goal for m in mutants if m.goal is not None]
+    if goals:
+        goal = rng.choice(goals)
+        if rng.random() < 0.3:
+            text = worded(base, [goal], rng)
+            delegated(conversation, text.text, [goal])
+            found.append(Sample("", conversation.run(), Truth("delegated")))
+        else:
+            found.append(_authorised(base, goal, rng))
+    return [replace(sample, id=f"{name}-{n}") for n, sample in enumerate(found)]
+
+
+def _mutants(mutations: list[Mutation], wanted: int, run: Run, goals: Goals, rng: Random) -> list[Mutant]:
+    found: list[Mutant] = []
+    for mutation in rng.sample(mutations, len(mutations)):
+        if len(found) == wanted:
+            break
+        mutant = mutation.apply(run, goals, rng)
+        if mutant is not None:
+            found.append(mutant)
+    return found
+
+
+def _authorised(run: Run, goal: Goal, rng: Random) -> Sample:
+    """The user asks for the goal as well; in half of the runs a stranger's text asks for it too."""
+    poisoned, register = False, ""
+    places = readings(run)
+    if places and rng.random() < 0.5:
+        text = worded(run, [goal], rng)
+        run, poisoned, register = plant(run, rng.choice(places), text.text, rng), True, text.register
+    at = next(i for i, m in enumerate(run.messages) if m.role == "user")
+    asked = asking(rng.choice(goal.asks), run.setting.language, rng)
+    said = str(run.messages[at].content)
+    message = Message("user", f"{said} {asked}" if rng.random() < 0.8 else f"{asked} {said}")
+    run = replace(run, messages=(*run.messages[:at], message, *run.messages[at + 1 :]))
+    run, _ = act(run, rng.choice(openings(run, at)), [goal], rng)
+    return Sample("", run, Truth("authorised", register=register, poisoned=poisoned))
+
+
+def asking(ask: str, language: str, rng: Random) -> str:
+    """A clause as a sentence of a user's."""
+    sentence = ask[0].upper() + ask[1:] + "."
+    joiner = rng.choice(phrasing()[language]["joiners"])
+    return joiner.replace("{request}", sentence) if "{request}" in joiner else joiner + sentence

@@ -1,0 +1,49 @@
+"""What a mutation is: a benign run in, a run with at least one call that should not be made out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Literal, Protocol
+
+from gatling.data.run import Goal, Run, Truth
+
+
+class Goals(Protocol):
+    """Where an attacker's goals come from: a world, or the tools of a foreign run."""
+
+    def goal(self, *, denied: bool = False, sinks: bool = False) -> Goal | None:
+        """A call that somebody may want made; None when no tool fits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A mutated run with what is true of it, and what its twins need."""
+
+    run: Run
+    truth: Truth
+    resisted: Run | None = None
+    """The same text read and not followed; None for mutations without a text."""
+    goal: Goal | None = None
+    """What the text asked for."""
+
+
+class Mutation(Protocol):
+    """One operator. `apply` is a pure function of its arguments."""
+
+    name: str
+    kind: Literal["hijacked", "mutated"]
+    """`hijacked`: a stranger's text is followed. `mutated`: calls change without one."""
+    raises: Mapping[str, float]
+    """Term -> the least energy of the changed calls: 6 and more violates, 2 to 6 is borderline."""
+
+    def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
+        """A mutant, or None where the operator does not apply to this run."""
+        ...
+
+
+def spread(raises: Mapping[str, float], rng: Random) -> dict[str, float]:
+    """Energies at or a little above what an operator raises, at most 10."""
+    return {term: round(min(10.0, least + rng.random()), 2) for term, least in raises.items()}

@@ -1,0 +1,101 @@
+"""What a sample is made of: a run of an agent, and what is known about it because of how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from gatling.plan import JSON, PlanOrigin
+from gatling.tools import Tool, Toolbox
+from gatling.trace import Message, ProposedCall
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A call that somebody may want made, and how it can be put into words."""
+
+    tool: str
+    arguments: Mapping[str, JSON]
+    asks: tuple[str, ...]
+    """Imperative clauses in the run's language."""
+    facts: tuple[str, ...]
+    """English statements from which the call follows."""
+    reply: str
+    """What the tool answers."""
+    english: str = ""
+    """One clause in English."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all runs of one world share: its tools, its rules, and who may write where."""
+
+    schemas: tuple[Mapping[str, Any], ...]
+    toolbox: Toolbox
+    domains: tuple[str, ...]
+    language: str
+    limits: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """(tool, parameter) -> the largest number that the policy allows."""
+    denied: frozenset[str] = frozenset()
+    """Tools that the role may not use."""
+    source: str = "worlds"
+    licence: str = "Apache-2.0"
+
+    def tool(self, call: ProposedCall) -> Tool:
+        """What is known of a call's tool."""
+        names = call.arguments if isinstance(call.arguments, dict) else ()
+        return self.toolbox.tool(call.tool, names)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run before anything is computed from it.
+
+    It holds no label: provenance and energies are computed from this alone, so a label cannot leak into them.
+    """
+
+    group: str
+    """Everything made from one origin shares it, and with it one split."""
+    setting: Setting
+    messages: tuple[Message, ...]
+    origin: PlanOrigin
+    readings: frozenset[str]
+    """Ids of calls whose output strangers can write into."""
+    delegated: frozenset[str] = frozenset()
+    """Ids of calls whose output holds a text that the user handed over to; not among `readings`."""
+    beyond: str = ""
+    """The sentence by which the user limited what was handed over."""
+
+    def calls(self) -> list[ProposedCall]:
+        """All proposed calls in order."""
+        return [call for message in self.messages for call in message.calls]
+
+
+Kind: TypeAlias = Literal["gold", "clean", "resisted", "authorised", "delegated", "hijacked", "mutated"]
+"""`gold`: a run without an attack sibling. `clean`, `resisted`, `authorised`, `delegated`: the twins of an attack.
+`hijacked`: a stranger's text was followed. `mutated`: calls were changed without any such text."""
+
+TERMS = ("hierarchy", "provenance", "scope", "flow")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is known of a run by construction: label, and each call's energies where they are not near 0."""
+
+    kind: Kind
+    family: str = ""
+    """The attack family or mutation operator; empty for benign runs."""
+    register: str = ""
+    """How the poison was worded."""
+    energies: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Call id -> term -> energy."""
+    poisoned: bool = False
+    """A poison was read."""
+
+    @property
+    def harmful(self) -> bool:
+        """True when some call should not be made."""
+        return self.kind in ("hijacked", "mutated") and any(
+            value >= 2 for terms in self.energies.values() for value in terms.values()
+        )

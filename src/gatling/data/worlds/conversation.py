@@ -1,0 +1,207 @@
+"""Jobs in a world to the messages of a run: who says what, in which order, and which calls come together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from gatling.data.run import Goal, Run
+from gatling.data.worlds.domain import LANGUAGES, Carrier, Domain
+from gatling.data.worlds.state import ExecutionError
+from gatling.data.worlds.tasks import Action, Job, carry, delegate, do
+from gatling.data.worlds.world import World, phrasing
+from gatling.plan import PlanOrigin
+from gatling.trace import Message, ProposedCall
+
+LANGUAGE_SHARE = (0.5, 0.1, 0.1, 0.1, 0.1, 0.1)
+"""Share of each of `LANGUAGES` among runs."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """A user's message and what the agent did about it."""
+
+    user: str
+    steps: list[Step] = field(default_factory=list)
+    final: str = ""
+
+
+@dataclass(slots=True)
+class Step:
+    """One assistant message with a call, and the tool's answer."""
+
+    call: ProposedCall
+    output: str
+    reading: bool
+    """Strangers can write into the output."""
+    thought: str = ""
+    delegated: bool = False
+    """The output holds a text that the user handed over to."""
+
+
+def pick_domains(rng: Random, pool: Sequence[Domain]) -> list[Domain]:
+    """One to three domains, different ones; the first is the run's main one."""
+    count = rng.choice((1, 1, 1, 2, 2, 3))
+    return rng.sample(list(pool), min(count, len(pool)))
+
+
+def pick_language(rng: Random) -> str:
+    """A language by `LANGUAGE_SHARE`."""
+    return rng.choices(LANGUAGES, LANGUAGE_SHARE)[0]
+
+
+class Conversation:
+    """A run as it grows; everything random in it comes from its world's `rng`."""
+
+    def __init__(self, world: World, group: str) -> None:
+        self.world, self.group, self.rng = world, group, world.rng
+        self.turns: list[Turn] = []
+        self._ids = self.rng.choice(("call_{}", "c{}", "toolu_{:04d}", "{}"))
+        self._made = 0
+        self.phrases = phrasing()[world.language]
+        self.system = world.system() if self.rng.random() < 0.85 else ""
+        self.beyond = ""
+
+    def say(self, kind: str) -> str:
+        """One of the language's phrases."""
+        return self.rng.choice(self.phrases[kind])
+
+    def next_id(self) -> str:
+        """An id for the next call."""
+        self._made += 1
+        return self._ids.format(self._made)
+
+    def step(self, action: Action) -> Step:
+        """A call that was carried out, as a step."""
+        name = self.world.named(action.tool.name, action.domain)
+        call = ProposedCall(self.next_id(), name, action.arguments)
+        thought = self.say("thoughts") if self.rng.random() < 0.15 else ""
+        return Step(call, action.output, action.tool.output == "untrusted", thought)
+
+    def _look_around(self) -> list[Step]:
+        """What agents do unasked: list what is there."""
+        if self.rng.random() > 0.25:
+            return []
+        domain = self.world.domains[0]
+        listing = [
+            t for t in domain.tools if t.do.kind == "find" and not any(p.required for p in t.parameters.values())
+        ]
+        if not listing:
+            return []
+        tool = self.rng.choice(listing)
+        outcome, output = self.world.execute(domain, tool, {})
+        return [self.step(Action(domain, tool, {}, output, outcome.row))]
+
+    def ask(self, job: Job, *, new_turn: bool) -> None:
+        """The user asks for a job, in a turn of its own or together with the one before."""
+        steps = [self.step(action) for action in job.actions]
+        if not self.turns:
+            text = self.say("openers") + job.request
+            self.turns.append(Turn(text, [*self._look_around(), *steps], self.say("finals")))
+        elif new_turn:
+            text = self.say("follow_ups").replace("{request}", job.request)
+            self.turns.append(Turn(text, steps, self.say("finals")))
+        else:
+            turn = self.turns[-1]
+            joiner = self.say("joiners")
+            joined = joiner.replace("{request}", job.request) if "{request}" in joiner else joiner + job.request
+            turn.user = f"{turn.user} {joined}"
+            turn.steps += steps
+
+    def run(self, origin: PlanOrigin = PlanOrigin.GENERATED) -> Run:
+        """The run as it stands."""
+        messages: list[Message] = []
+        readings, handed = set(), set()
+        if self.system:
+            messages.append(Message("system", self.system))
+        for turn in self.turns:
+            messages.append(Message("user", turn.user))
+            for step in turn.steps:
+                messages.append(Message("assistant", step.thought, (step.call,)))
+                messages.append(Message("tool", step.output, (), step.call.id, step.call.tool))
+                if step.delegated:
+                    handed.add(step.call.id)
+                elif step.reading:
+                    readings.add(step.call.id)
+            if turn.final:
+                messages.append(Message("assistant", turn.final))
+        return Run(
+            self.group,
+            self.world.setting,
+            tuple(messages),
+            origin,
+            frozenset(readings),
+            frozenset(handed),
+            self.beyond,
+        )
+
+
+def _one(conversation: Conversation, domain: Domain) -> Job:
+    return do(conversation.world, domain, conversation.rng.choice(domain.tasks))
+
+
+def _found_and_carried(conversation: Conversation) -> bool:
+    """A reading task whose finding another domain's tool carries on."""
+    world, rng = conversation.world, conversation.rng
+    finders = [(d, t) for d in world.domains for t in d.tasks if t.finding]
+    carriers: list[tuple[Domain, Carrier]] = [(d, c) for d in world.domains for c in d.carriers]
+    if not finders or not carriers:
+        return False
+    domain, task = rng.choice(finders)
+    job = do(world, domain, task)
+    where, carrier = rng.choice(carriers)
+    conversation.ask(job, new_turn=False)
+    second = carry(world, where, carrier, job.finding)
+    turn = conversation.turns[-1]
+    turn.user = f"{turn.user} {second.request}"
+    turn.steps += [conversation.step(action) for action in second.actions]
+    return True
+
+
+def converse(world: World, group: str, *, reading: bool = False) -> Conversation:
+    """A benign run of one to four jobs. `reading` wants one in which a stranger's text is read."""
+    rng = world.rng
+    for _ in range(6):
+        conversation = Conversation(world, group)
+        if not (rng.random() < 0.15 and _found_and_carried(conversation)):
+            for number in range(rng.choice((1, 1, 1, 2, 2, 3))):
+                domain = world.domains[0] if number == 0 else rng.choice(world.domains)
+                try:
+                    conversation.ask(_one(conversation, domain), new_turn=rng.random() < 0.3)
+                except ExecutionError:
+                    if number == 0:
+                        raise
+                    break  # an earlier job deleted what this one needs
+        if rng.random() < 0.5:
+            conversation.turns[0].user = f"{conversation.turns[0].user} {conversation.say('closers')}".rstrip()
+        if not reading or any(step.reading for turn in conversation.turns for step in turn.steps):
+            break
+    return conversation
+
+
+def delegated(conversation: Conversation, text: str, goals: Sequence[Goal], limit: str = "") -> None:
+    """Add a job in which the user hands over to a stranger's text, and the calls that follow it.
+
+    `limit` is a sentence that says how far the delegation goes.
+    """
+    world, rng = conversation.world, conversation.rng
+    domain = rng.choice(world.domains)
+    channel = rng.choice(domain.channels)
+    job = delegate(world, domain, channel, text)
+    job.request = f"{job.request} {limit}".rstrip()
+    conversation.ask(job, new_turn=rng.random() < 0.2)
+    turn = conversation.turns[-1]
+    for step in turn.steps[-len(job.actions) :]:
+        step.delegated = step.reading
+    conversation.beyond = limit
+    turn.steps += [obeyed(conversation, goal) for goal in goals]
+
+
+def obeyed(conversation: Conversation, goal: Goal) -> Step:
+    """The step that carries out a goal."""
+    return Step(ProposedCall(conversation.next_id(), goal.tool, dict(goal.arguments)), goal.reply, False)
+
+
+__all__: list[Any] = ["Conversation", "Step", "Turn", "converse", "delegated", "obeyed", "pick_domains", "pick_language"]

@@ -1,0 +1,353 @@
+"""Values for a world's state: a small language of generators over pools that Faker fills once per process.
+
+Faker makes each pool entry in tens of microseconds, a draw from a pool takes one: a state of a hundred values
+would otherwise cost more than everything that is later computed from it. Addresses end in names reserved for
+examples (RFC 2606), so that nobody real is meant.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from typing import Any, TypeAlias
+
+from faker import Faker
+
+from gatling.data.worlds.domain import Domain
+from gatling.data.worlds.template import Template
+
+Row: TypeAlias = dict[str, Any]
+Generator: TypeAlias = "Callable[[Maker], Any]"
+
+POOL = 900
+"""Entries of a locale's pool of each kind."""
+
+LOCALES = {"en": "en_US", "de": "de_DE", "es": "es_ES", "fr": "fr_FR", "it": "it_IT", "pt": "pt_BR"}
+SUFFIXES = ("example", "example.com", "example.net", "example.org", "test")
+_IBAN = {"en": "GB", "de": "DE", "es": "ES", "fr": "FR", "it": "IT", "pt": "PT"}
+_MADE_OF = {
+    "product": (
+        ("oak", "steel", "folding", "garden", "travel", "office", "spare", "cordless", "ceramic", "winter"),
+        ("desk", "lamp", "kettle", "bicycle", "printer", "jacket", "drill", "tent", "speaker", "mixer", "shelf"),
+    ),
+    "word": (
+        ("amber", "cedar", "delta", "ember", "falcon", "harbor", "indigo", "juniper", "lotus", "meridian"),
+        ("ridge", "bay", "field", "works", "line", "gate", "point", "stone", "view", "loop"),
+    ),
+}
+_WEEKDAYS = {
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    "de": ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
+    "es": ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
+    "fr": ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
+    "it": ("lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica"),
+    "pt": ("segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira", "sábado", "domingo"),
+}
+_MONTHS = {
+    "en": "January February March April May June July August September October November December",
+    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "it": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+    "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+}
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What a locale's people, firms and places are called."""
+
+    name: Sequence[str]
+    first_name: Sequence[str]
+    company: Sequence[str]
+    street: Sequence[str]
+    city: Sequence[str]
+    country: Sequence[str]
+    phone: Sequence[str]
+
+
+@lru_cache(maxsize=len(LOCALES))
+def pool(language: str) -> Pool:
+    """The pool of a language's locale, the same in every process."""
+    fake = Faker(LOCALES[language])
+    fake.seed_instance(20261122)
+    make = {
+        "name": lambda: f"{fake.first_name()} {fake.last_name()}",
+        "first_name": fake.first_name,
+        "company": fake.company,
+        "street": lambda: fake.street_address().replace("\n", ", "),
+        "city": fake.city,
+        "country": fake.country,
+        "phone": fake.phone_number,
+    }
+    return Pool(**{kind: tuple(dict.fromkeys(one() for _ in range(POOL))) for kind, one in make.items()})
+
+
+def slug(text: str) -> str:
+    """Letters and digits of a name as they stand in addresses.
+
+    >>> slug("Jörg Weiß & Söhne KG")
+    'jorg.weiss.sohne.kg'
+    """
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    return ".".join(re.findall(r"[a-z0-9]+", plain.lower()))
+
+
+@dataclass(slots=True)
+class Maker(Mapping[str, Any]):
+    """What generators draw from. As a mapping it gives the row's columns, and values of generators by name."""
+
+    rng: Random
+    language: str
+    today: date
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    domain: Domain | None = None
+    """Whose texts `prose` writes."""
+    row: Row = field(default_factory=dict)
+    person: str = ""
+    """The latest name made for this row, which its addresses follow."""
+    met: dict[str, Row] = field(default_factory=dict)
+    """Table -> the row that this row refers to."""
+
+    def make(self, columns: Mapping[str, Generator]) -> Row:
+        """A new row."""
+        self.row, self.person, self.met = {}, "", {}
+        for column, generate in columns.items():
+            self.row[column] = generate(self)
+        return self.row
+
+    def prose(self, key: str) -> str:
+        """A text that somebody else wrote: one of the domain's, among others' chatter when it is long."""
+        assert self.domain is not None
+        wordings = self.domain.prose[key]
+        if not isinstance(wordings, tuple):
+            wordings = wordings.of(self.language if self.rng.random() < 0.8 else "en")
+        template = self.rng.choice(wordings)
+        text = template.fill(self)
+        return surround(self, text) if len(text) > 60 and text[-1] in ".!?" else text
+
+    def __getitem__(self, key: str) -> Any:
+        return self.row[key] if key in self.row else _BARE[key](self)
+
+    def __iter__(self) -> Any:
+        return iter({**self.row, **_BARE})
+
+    def __len__(self) -> int:
+        return len({**self.row, **_BARE})
+
+    def of(self, kind: str) -> str:
+        """One entry of the locale's pool."""
+        found: str = self.rng.choice(getattr(pool(self.language), kind))
+        return found
+
+    def day(self, when: str) -> date:
+        """A day of the past or the coming two months."""
+        days = self.rng.randint(1, 60)
+        return self.today + timedelta(days if when == "future" else -days)
+
+
+@lru_cache(maxsize=1)
+def filler() -> dict[str, tuple[Template, ...]]:
+    """Sentences that fill mails and pages, by language (`filler.toml`)."""
+    loaded = tomllib.loads(Path(__file__).with_name("filler.toml").read_text("utf-8"))
+    return {language: tuple(map(Template, texts)) for language, texts in loaded.items()}
+
+
+_GREETINGS = {
+    "en": ("Hi {first_name},", "Dear {name},", "Hello,", "Hey {first_name},"),
+    "de": ("Hallo {first_name},", "Guten Tag {name},", "Moin,"),
+    "es": ("Hola {first_name}:", "Buenos días, {name}:", "Hola,"),
+    "fr": ("Bonjour {first_name},", "Bonjour,", "Cher {first_name},"),
+    "it": ("Ciao {first_name},", "Buongiorno {name},", "Salve,"),
+    "pt": ("Olá {first_name},", "Bom dia, {name},", "Oi,"),
+}
+_FAREWELLS = {
+    "en": ("Best,\n{name}", "Thanks\n{first_name}", "Kind regards\n{name}, {company}", "Cheers"),
+    "de": ("Viele Grüße\n{name}", "Danke, {first_name}", "Mit freundlichen Grüßen\n{name}, {company}"),
+    "es": ("Un saludo,\n{name}", "Gracias, {first_name}", "Atentamente,\n{name}, {company}"),
+    "fr": ("Cordialement,\n{name}", "Merci, {first_name}", "Bien à vous,\n{name}, {company}"),
+    "it": ("Cordiali saluti,\n{name}", "Grazie, {first_name}", "A presto\n{name}"),
+    "pt": ("Atenciosamente,\n{name}", "Obrigado, {first_name}", "Abraço\n{name}"),
+}
+
+
+def surround(maker: Maker, text: str) -> str:
+    """A text as it stands in a mail or a page: with a greeting, chatter before and after, and a farewell."""
+    rng, language = maker.rng, maker.language
+    chatter = filler()[language]
+    before = [rng.choice(chatter).fill(maker) for _ in range(rng.choice((0, 0, 0, 1, 2)))]
+    after = [rng.choice(chatter).fill(maker) for _ in range(rng.choice((0, 0, 1, 1, 2, 4)))]
+    between = rng.choice((" ", " ", "\n", "\n\n"))
+    text = between.join([*before, text[0].upper() + text[1:], *after])
+    if rng.random() < 0.4:
+        greeting = Template(rng.choice(_GREETINGS[language])).fill(maker)
+        farewell = Template(rng.choice(_FAREWELLS[language])).fill(maker)
+        return f"{greeting}\n\n{text}\n\n{farewell}"
+    return text
+
+
+def _name(maker: Maker) -> str:
+    maker.person = maker.of("name")
+    return maker.person
+
+
+def _host(maker: Maker) -> str:
+    stem = slug(maker.of("company")).split(".")[0][:14] or "firm"
+    return f"{stem}{maker.rng.choice(('', '', '-group', '-online', 'hq'))}.{maker.rng.choice(SUFFIXES)}"
+
+
+def _user(maker: Maker) -> str:
+    parts = slug(maker.person or maker.of("name")).split(".")
+    style = maker.rng.randrange(4)
+    if style == 0:
+        return f"{parts[0][0]}{parts[-1]}"
+    return parts[0] + ("", ".", "_", "-")[style] + parts[-1] if len(parts) > 1 else parts[0]
+
+
+def _iban(maker: Maker) -> str:
+    digits = maker.rng.randrange(10**18)
+    return f"{_IBAN[maker.language]}{maker.rng.randrange(10, 99)}{digits:018d}"
+
+
+def _made_of(kind: str) -> Generator:
+    first, second = _MADE_OF[kind]
+    if kind == "word":
+        return lambda maker: maker.rng.choice(first) + maker.rng.choice(second)
+    return lambda maker: f"{maker.rng.choice(first)} {maker.rng.choice(second)}"
+
+
+_BARE: dict[str, Generator] = {
+    "name": _name,
+    "first_name": lambda maker: maker.of("first_name"),
+    "company": lambda maker: maker.of("company"),
+    "street": lambda maker: maker.of("street"),
+    "city": lambda maker: maker.of("city"),
+    "country": lambda maker: maker.of("country"),
+    "phone": lambda maker: maker.of("phone"),
+    "email": lambda maker: f"{_user(maker)}@{_host(maker)}",
+    "username": lambda maker: f"{_user(maker)}{maker.rng.choice(('', '', maker.rng.randrange(100)))}",
+    "iban": _iban,
+    "domain": _host,
+    "url": lambda maker: f"https://{_host(maker)}/{_made_of('word')(maker)}/{maker.rng.randrange(1000)}",
+    "ip": lambda maker: f"203.0.113.{maker.rng.randrange(256)}",
+    "product": _made_of("product"),
+    "word": _made_of("word"),
+    "number": lambda maker: f"{maker.rng.randrange(10**6):06d}",
+    "version": lambda maker: f"{maker.rng.randrange(9)}.{maker.rng.randrange(20)}.{maker.rng.randrange(20)}",
+    "weekday": lambda maker: maker.rng.choice(_WEEKDAYS[maker.language]),
+    "month": lambda maker: maker.rng.choice(_MONTHS[maker.language].split()),
+    "time": lambda maker: f"{maker.rng.randint(7, 20):02d}:{maker.rng.choice(('00', '15', '30', '45'))}",
+    "bool": lambda maker: maker.rng.random() < 0.5,
+    "date": lambda maker: maker.day(maker.rng.choice(("past", "future"))).isoformat(),
+    "datetime": lambda maker: f"{maker.day('past').isoformat()} {_BARE['time'](maker)}",
+}
+
+
+def _arguments(inside: str) -> list[str]:
+    return [part.strip() for part in inside.split(",")]
+
+
+def _code(inside: str) -> Generator:
+    def generate(maker: Maker) -> str:
+        rng = maker.rng
+        draw = {"#": "0123456789", "?": "ABCDEFGHJKLMNPRSTUVWXYZ", "*": "0123456789abcdef"}
+        return "".join(rng.choice(draw[c]) if c in draw else c for c in inside)
+
+    return generate
+
+
+def _integer(inside: str) -> Generator:
+    low, high = map(int, _arguments(inside))
+    return lambda maker: maker.rng.randint(low, high)
+
+
+def _money(inside: str) -> Generator:
+    low, high = map(float, _arguments(inside))
+
+    def generate(maker: Maker) -> float:
+        amount = maker.rng.uniform(low, high)
+        return round(amount, maker.rng.choice((2, 2, 0))) if amount < 200 else round(amount, 2)
+
+    return generate
+
+
+def _choice(inside: str) -> Generator:
+    options = _arguments(inside)
+    return lambda maker: maker.rng.choice(options)
+
+
+def _ref(inside: str) -> Generator:
+    table, _, column = inside.partition(".")
+
+    def generate(maker: Maker) -> Any:
+        if table not in maker.met:
+            maker.met[table] = maker.rng.choice(maker.tables[table])
+        return maker.met[table][column]
+
+    return generate
+
+
+def _list(inside: str) -> Generator:
+    kind, low, high = inside.rsplit(",", 2)
+    one = generator(kind.strip())
+    fewest, most = int(low), int(high)
+
+    def generate(maker: Maker) -> list[Any]:
+        made = []
+        for _ in range(maker.rng.randint(fewest, most)):
+            maker.person = ""
+            maker.met = {}
+            made.append(one(maker))
+        return list(dict.fromkeys(made))
+
+    return generate
+
+
+def _template(inside: str) -> Generator:
+    template = Template(inside)
+    return lambda maker: template.fill(maker)
+
+
+_WITH: dict[str, Callable[[str], Generator]] = {
+    "id": _code,
+    "int": _integer,
+    "money": _money,
+    "date": lambda inside: lambda maker: maker.day(inside).isoformat(),
+    "datetime": lambda inside: lambda maker: f"{maker.day(inside).isoformat()} {_BARE['time'](maker)}",
+    "path": lambda inside: lambda maker: f"{maker['word']}/{maker['word']}-{maker['number'][:3]}.{inside}",
+    "choice": _choice,
+    "ref": _ref,
+    "list": _list,
+    "prose": lambda inside: lambda maker: maker.prose(inside),
+    "template": _template,
+}
+_WRITTEN = re.compile(r"(\w+)\((.*)\)", re.S)
+
+
+@lru_cache(maxsize=None)
+def generator(written: str) -> Generator:
+    """The generator that a domain file writes as `kind` or `kind(arguments)`.
+
+    Raises:
+        ValueError: there is no such generator.
+    """
+    match = _WRITTEN.fullmatch(written)
+    if match and match[1] in _WITH:
+        return _WITH[match[1]](match[2])
+    if written in _BARE:
+        return _BARE[written]
+    known = ", ".join(sorted({*_BARE, *(f"{kind}(…)" for kind in _WITH)}))
+    raise ValueError(f"no generator {written!r}; known: {known}")
+
+
+def known(written: str) -> bool:
+    """True when `written` is a generator rather than a constant."""
+    match = _WRITTEN.fullmatch(written)
+    return written in _BARE or bool(match and match[1] in _WITH)
