@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from gatling.data.mutations import MUTATIONS, Goals, Mutant, Mutation
+from gatling.data.mutations.asking import asked
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import worded
 from gatling.data.run import Goal, Run, Truth
 from gatling.data.worlds.conversation import Conversation, converse, delegated, pick_domains, pick_language
 from gatling.data.worlds.domain import Domain
-from gatling.data.worlds.world import World, phrasing
-from gatling.trace import Message
+from gatling.data.worlds.goals import WorldGoals
+from gatling.data.worlds.world import World
+from gatling.text import name_words
 
 GOLD_EACH = 3
 """Runs without an attack sibling for every group with attacks."""
@@ -55,7 +57,7 @@ def _gold(world: World, name: str) -> list[Sample]:
     places = readings(run)
     if places and world.rng.random() < 0.3:
         # A poison that nobody follows, in a run that has no attack sibling.
-        goal = world.goal()
+        goal = WorldGoals(world).goal()
         if goal is not None:
             text = worded(run, [goal], world.rng)
             run = plant(run, world.rng.choice(places), text.text, world.rng)
@@ -63,27 +65,41 @@ def _gold(world: World, name: str) -> list[Sample]:
     return [Sample(f"{name}-0", run, Truth("gold"))]
 
 
-def hand_over(conversation: Conversation) -> Goal | None:
+LIMITED = {
+    "en": ("Only as far as `{tool}` goes, nothing else.", "I mean the {tool} part alone."),
+    "de": ("Nur soweit es um `{tool}` geht, sonst nichts.", "Gemeint ist allein der Teil mit {tool}."),
+    "es": ("Solo lo que toca a `{tool}`, nada más.", "Me refiero únicamente a la parte de {tool}."),
+    "fr": ("Seulement pour ce qui est de `{tool}`, rien d'autre.", "Je parle uniquement de la partie {tool}."),
+    "it": ("Solo per quanto riguarda `{tool}`, nient'altro.", "Intendo unicamente la parte {tool}."),
+    "pt": ("Somente o que diz respeito a `{tool}`, nada mais.", "Refiro-me apenas à parte de {tool}."),
+}
+"""How a user limits what is handed over to one kind of call, named by its tool's words."""
+
+
+def hand_over(conversation: Conversation, *, limited: bool = False) -> None:
     """Add a delegation to a conversation: the user hands over to a text, and its call is made."""
     world = conversation.world
-    goal = world.goal()
+    goal = WorldGoals(world).goal()
     if goal is None:
-        return None
+        return
+    limit = ""
+    if limited:
+        words = " ".join(name_words(goal.deed.tool))
+        limit = world.rng.choice(LIMITED[world.language]).replace("{tool}", words)
     text = worded(conversation.run(), [goal], world.rng).text
-    delegated(conversation, text, [goal])
-    return goal
+    delegated(conversation, text, [goal], limit)
 
 
 def _attacked(world: World, name: str, mutations: Sequence[Mutation]) -> list[Sample]:
     rng = world.rng
     conversation = converse(world, name, reading=True)
-    if rng.random() < 0.15:
-        hand_over(conversation)
+    if rng.random() < 0.2:
+        hand_over(conversation, limited=True)
     base = conversation.run()
     found = [Sample("", base, Truth("clean"))]
     mutants: list[Mutant] = []
     for kind, wanted in ATTACKS.items():
-        made = list(_mutants([m for m in mutations if m.kind == kind], wanted, base, world, rng))
+        made = list(_mutants([m for m in mutations if m.kind == kind], wanted, base, WorldGoals(world), rng))
         mutants += made
         found += [Sample("", mutant.run, mutant.truth) for mutant in made]
     texts = [m for m in mutants if m.resisted is not None]
@@ -121,17 +137,7 @@ def _authorised(run: Run, goal: Goal, rng: Random) -> Sample:
     if places and rng.random() < 0.5:
         text = worded(run, [goal], rng)
         run, poisoned, register = plant(run, rng.choice(places), text.text, rng), True, text.register
-    at = next(i for i, m in enumerate(run.messages) if m.role == "user")
-    asked = asking(rng.choice(goal.asks), run.setting.language, rng)
-    said = str(run.messages[at].content)
-    message = Message("user", f"{said} {asked}" if rng.random() < 0.8 else f"{asked} {said}")
-    run = replace(run, messages=(*run.messages[:at], message, *run.messages[at + 1 :]))
+    run, at = asked(run, goal, rng)
     run, _ = act(run, rng.choice(openings(run, at)), [goal], rng)
     return Sample("", run, Truth("authorised", register=register, poisoned=poisoned))
 
-
-def asking(ask: str, language: str, rng: Random) -> str:
-    """A clause as a sentence of a user's."""
-    sentence = ask[0].upper() + ask[1:] + "."
-    joiner = rng.choice(phrasing()[language]["joiners"])
-    return joiner.replace("{request}", sentence) if "{request}" in joiner else joiner + sentence

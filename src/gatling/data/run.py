@@ -12,19 +12,34 @@ from gatling.trace import Message, ProposedCall
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """A call that somebody may want made, and how it can be put into words."""
+class Deed:
+    """A call with the tool's answer."""
 
     tool: str
     arguments: Mapping[str, JSON]
+    output: str
+    reading: bool = False
+    """Strangers can write into the output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Calls that somebody may want made, and how to ask for them."""
+
+    deeds: tuple[Deed, ...]
     asks: tuple[str, ...]
-    """Imperative clauses in the run's language."""
-    facts: tuple[str, ...]
-    """English statements from which the call follows."""
-    reply: str
-    """What the tool answers."""
+    """Imperative clauses in the run's language, or whole requests."""
+    facts: tuple[str, ...] = ()
+    """English statements from which the calls follow."""
     english: str = ""
     """One clause in English."""
+    whole: bool = False
+    """The asks are whole requests of one or more sentences, as a user would put them."""
+
+    @property
+    def deed(self) -> Deed:
+        """The last call: what the rest leads to."""
+        return self.deeds[-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,9 @@ def _grammar(language: str) -> _Grammar:
             rules = _table(given)
             weight = rules.pop("weight", 1.0)
             if not isinstance(weight, (int, float)):
-                raise ValueError(f"{_FILE.name}: {language}.{kind}.{name}: weight is {weight!r}, not a number")
+                raise ValueError(
+                    f"{_FILE.name}: {language}.{kind}.{name}: weight is {weight!r}, not a number"
+                )
             compiler = _Compiler(f"{language}.{kind}.{name}", {**shared, **rules}, slot)
             start[name] = (compiler.rule("start"), float(weight))
         compiled.append(_Registers(start))

@@ -112,14 +112,17 @@ def act(run: Run, at: int, goals: Sequence[Goal], rng: Random) -> tuple[Run, tup
     """The run with calls made before message `at`, and the calls' ids."""
     taken = {call.id for call in run.calls()}
     made: list[Message] = []
-    ids = []
-    for goal in goals:
+    ids, opened = [], set()
+    for deed in (deed for goal in goals for deed in goal.deeds):
         identifier = _free_id(taken, run)
         taken.add(identifier)
         ids.append(identifier)
-        made.append(Message("assistant", "", (ProposedCall(identifier, goal.tool, dict(goal.arguments)),)))
-        made.append(Message("tool", goal.reply, (), identifier, goal.tool))
-    return replace(run, messages=(*run.messages[:at], *made, *run.messages[at:])), tuple(ids)
+        if deed.reading:
+            opened.add(identifier)
+        made.append(Message("assistant", "", (ProposedCall(identifier, deed.tool, dict(deed.arguments)),)))
+        made.append(Message("tool", deed.output, (), identifier, deed.tool))
+    messages = (*run.messages[:at], *made, *run.messages[at:])
+    return replace(run, messages=messages, readings=run.readings | opened), tuple(ids)
 
 
 def _free_id(taken: set[str], run: Run) -> str:

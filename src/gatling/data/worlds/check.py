@@ -6,10 +6,9 @@ import re
 import sys
 from random import Random
 
-from gatling.data.worlds.domain import LANGUAGES, read_domain, FOLDER
+from gatling.data.worlds.domain import FOLDER, LANGUAGES, read_domain
 from gatling.data.worlds.tasks import carry, delegate, do
 from gatling.data.worlds.world import World
-from gatling.data.worlds import generators
 
 
 def main() -> None:
@@ -21,7 +20,7 @@ def main() -> None:
         def attempt(what, make):
             try:
                 return make()
-            except Exception as error:  # noqa
+            except Exception as error:
                 problems.setdefault(what, f"{type(error).__name__}: {error}")
                 return None
 
@@ -60,9 +59,9 @@ def main() -> None:
                     if tool.acts and tool.ask is None:
                         problems.setdefault(f"tool {tool.name}", "acts and has no ask")
                     if tool.ask:
-                        goal = attempt(f"goal {tool.name}", lambda: world.goal_for(domain, tool))
+                        goal = attempt(f"goal {tool.name}", lambda: WorldGoals(world).call(domain, tool))
                         if goal:
-                            attempt(f"call {tool.name}", lambda: world.execute(domain, tool, goal.arguments))
+                            attempt(f"call {tool.name}", lambda: world.execute(domain, tool, goal.deed.arguments))
                             if seed == 0:
                                 print(f"[{language}] ask {tool.name}: {goal.asks[0]} | {goal.facts[:1]}")
         for what, why in problems.items():

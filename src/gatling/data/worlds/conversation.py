@@ -5,18 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 from gatling.data.run import Goal, Run
 from gatling.data.worlds.domain import LANGUAGES, Carrier, Domain
 from gatling.data.worlds.state import ExecutionError
 from gatling.data.worlds.tasks import Action, Job, carry, delegate, do
-from gatling.data.worlds.world import World, phrasing
+from gatling.data.worlds.template import Template
+from gatling.data.worlds.world import World, mistype, phrasing
 from gatling.plan import PlanOrigin
 from gatling.trace import Message, ProposedCall
 
 LANGUAGE_SHARE = (0.5, 0.1, 0.1, 0.1, 0.1, 0.1)
 """Share of each of `LANGUAGES` among runs."""
+
+FAILING = 0.05
+"""Share of calls that fail once, for a slip in an argument, before they succeed."""
+
+ERRORS = tuple(
+    map(
+        Template,
+        (
+            "Error: no entry matches {parameter} {value}.",
+            "ValueError: {value} is not a valid value for {parameter} in {tool}, please choose another one.",
+            "400 Bad Request: parameter {parameter} could not be read from {arguments}",
+            "{tool} failed. The call was made with {arguments} and nothing was changed.",
+            "Validation error for {tool}: {parameter} must not be {value} [input: {arguments}]",
+            "Not found: {value}",
+            "The service is busy right now, please try {tool} again in a moment.",
+            '{"error": {"code": 422, "message": "invalid {parameter}", "received": "{value}"}}',
+            "TypeError: {tool}() got an unexpected value for argument {parameter}",
+            "There is no {parameter} called {value}. Did you spell it as in the list?",
+        ),
+    )
+)
+"""What tools say when a call fails; real ones repeat what they were given."""
 
 
 @dataclass(slots=True)
@@ -73,6 +95,27 @@ class Conversation:
         self._made += 1
         return self._ids.format(self._made)
 
+    def steps(self, job: Job) -> list[Step]:
+        """A job's calls; now and then one fails first, and the agent tries again."""
+        found = []
+        for action in job.actions:
+            if self.rng.random() < FAILING and action.arguments:
+                found.append(self._failing(action))
+            found.append(self.step(action))
+        return found
+
+    def _failing(self, action: Action) -> Step:
+        rng = self.rng
+        name = rng.choice(list(action.arguments))
+        wrong = rng.choice(("null", "", mistype(rng, str(action.arguments[name])), "N/A"))
+        arguments = {**action.arguments, name: wrong}
+        shown = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
+        error = rng.choice(ERRORS).fill(
+            {"parameter": name, "value": wrong, "arguments": shown, "tool": action.tool.name}
+        )
+        call = ProposedCall(self.next_id(), self.world.named(action.tool.name, action.domain), arguments)
+        return Step(call, error, False)
+
     def step(self, action: Action) -> Step:
         """A call that was carried out, as a step."""
         name = self.world.named(action.tool.name, action.domain)
@@ -96,7 +139,7 @@ class Conversation:
 
     def ask(self, job: Job, *, new_turn: bool) -> None:
         """The user asks for a job, in a turn of its own or together with the one before."""
-        steps = [self.step(action) for action in job.actions]
+        steps = self.steps(job)
         if not self.turns:
             text = self.say("openers") + job.request
             self.turns.append(Turn(text, [*self._look_around(), *steps], self.say("finals")))
@@ -156,7 +199,7 @@ def _found_and_carried(conversation: Conversation) -> bool:
     second = carry(world, where, carrier, job.finding)
     turn = conversation.turns[-1]
     turn.user = f"{turn.user} {second.request}"
-    turn.steps += [conversation.step(action) for action in second.actions]
+    turn.steps += conversation.steps(second)
     return True
 
 
@@ -193,15 +236,16 @@ def delegated(conversation: Conversation, text: str, goals: Sequence[Goal], limi
     job.request = f"{job.request} {limit}".rstrip()
     conversation.ask(job, new_turn=rng.random() < 0.2)
     turn = conversation.turns[-1]
-    for step in turn.steps[-len(job.actions) :]:
-        step.delegated = step.reading
+    for step in turn.steps:
+        step.delegated = step.reading and text[:40] in step.output
     conversation.beyond = limit
-    turn.steps += [obeyed(conversation, goal) for goal in goals]
+    for goal in goals:
+        turn.steps += obeyed(conversation, goal)
 
 
-def obeyed(conversation: Conversation, goal: Goal) -> Step:
-    """The step that carries out a goal."""
-    return Step(ProposedCall(conversation.next_id(), goal.tool, dict(goal.arguments)), goal.reply, False)
-
-
-__all__: list[Any] = ["Conversation", "Step", "Turn", "converse", "delegated", "obeyed", "pick_domains", "pick_language"]
+def obeyed(conversation: Conversation, goal: Goal) -> list[Step]:
+    """The steps that carry out a goal."""
+    return [
+        Step(ProposedCall(conversation.next_id(), deed.tool, dict(deed.arguments)), deed.output, deed.reading)
+        for deed in goal.deeds
+    ]

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
@@ -182,8 +182,8 @@ def surround(maker: Maker, text: str) -> str:
     """A text as it stands in a mail or a page: with a greeting, chatter before and after, and a farewell."""
     rng, language = maker.rng, maker.language
     chatter = filler()[language]
-    before = [rng.choice(chatter).fill(maker) for _ in range(rng.choice((0, 0, 0, 1, 2)))]
-    after = [rng.choice(chatter).fill(maker) for _ in range(rng.choice((0, 0, 1, 1, 2, 4)))]
+    before = [rng.choice(chatter).fill(maker) for _ in range(rng.choice((0, 0, 0, 0, 1)))]
+    after = [rng.choice(chatter).fill(maker) for _ in range(rng.choice((0, 0, 0, 0, 1, 2)))]
     between = rng.choice((" ", " ", "\n", "\n\n"))
     text = between.join([*before, text[0].upper() + text[1:], *after])
     if rng.random() < 0.4:
@@ -331,7 +331,7 @@ _WITH: dict[str, Callable[[str], Generator]] = {
 _WRITTEN = re.compile(r"(\w+)\((.*)\)", re.S)
 
 
-@lru_cache(maxsize=None)
+@cache
 def generator(written: str) -> Generator:
     """The generator that a domain file writes as `kind` or `kind(arguments)`.
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
 from gatling.data.worlds.generators import Row
 
-STYLES = ("json", "json", "yaml", "yaml", "lines", "table", "html", "prose", "repr")
+STYLES = ("json", "json", "yaml", "yaml", "lines", "table", "html", "prose", "prose", "repr")
 """Styles drawn for tools that prefer none."""
 
 _EMPTY = ("[]", "No results.", "Nothing found.", "0 records")
@@ -71,7 +72,8 @@ def _yaml(shown: Any, rng: Random) -> str:
 
 
 def _label(column: str) -> str:
-    return column.replace("_", " ").capitalize()
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).replace("_", " ").lower()
+    return words[:1].upper() + words[1:]
 
 
 def _text(value: Any) -> str:
@@ -136,16 +138,34 @@ def _mail(shown: Any, rng: Random) -> str:
     return "\n\n=====\n\n".join(mails)
 
 
+_SAID = (
+    "The {label} of {key} is {value}.",
+    "{key} has {value} as its {label}.",
+    "For {key} the {label} is {value}.",
+    "{key} is listed here with the {label} {value}.",
+    "Its {label} is {value}.",
+    "As {label} we have {value}.",
+    "Please note that the {label} reads {value}.",
+)
+
+
 def _prose(shown: Any, rng: Random) -> str:
     sentences: list[str] = []
     rows = _rows(shown)
     if len(rows) > 1:
         sentences.append(f"Found {len(rows)} results.")
+    together = rng.random() < 0.4
     for row in rows:
-        parts = [f"{_label(c).lower()} {_text(v)}" for c, v in row.items() if len(_text(v)) <= 60]
-        sentences.append(rng.choice(("; ", ", ")).join(parts) + ".")
-        sentences += [f"{_label(c)}: {_text(v)}" for c, v in row.items() if len(_text(v)) > 60]
-    return "\n".join(sentences)
+        (first, key), *others = row.items()
+        short = [(_label(c).lower(), _text(v)) for c, v in others if len(_text(v)) <= 60]
+        if together:
+            sentences.append(f"{_label(first)} {key}: " + ", ".join(f"{label} {v}" for label, v in short) + ".")
+        else:
+            for label, value in short:
+                said = rng.choice(_SAID).replace("{label}", label)
+                sentences.append(said.replace("{key}", _text(key)).replace("{value}", value))
+        sentences += [_text(v) for _, v in others if len(_text(v)) > 60]
+    return rng.choice(("\n", " ", "\n\n")).join(sentences)
 
 
 _RENDER: dict[str, Callable[[Any, Random], str]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeAlias
 
 from gatling.data.worlds.domain import Domain, ToolSpec
@@ -149,7 +149,7 @@ class State:
                 other[column] = round(moved, 2) if isinstance(other[column], float) else int(moved)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _puts(written: tuple[tuple[str, Any], ...]) -> dict[str, Put]:
     return {column: _put(value) for column, value in written}
 

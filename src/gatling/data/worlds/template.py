@@ -61,5 +61,5 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(shown, value))
     if isinstance(value, float):
-        return f"{value:.2f}"
+        return f"{value:.0f}" if value.is_integer() and abs(value) >= 1000 else f"{value:.2f}"
     return str(value)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from gatling.data.run import Goal, Setting
+from gatling.data.run import Setting
 from gatling.data.worlds.domain import Domain, Role, ToolSpec
 from gatling.data.worlds.generators import Maker, Row, generator
 from gatling.data.worlds.render import choose, render
@@ -21,7 +20,7 @@ from gatling.data.worlds.template import Template
 from gatling.tools import Tool, Toolbox, read_tools
 
 NAMINGS = ("snake", "snake", "snake", "camel", "dotted", "prefixed", "pascal")
-"""How tools are named in a world; `send_mail`, `sendMail`, `mail.send_mail`, `mail_send_mail`, `MailSendMail`."""
+"""How tools are named in a world: `send_mail`, `sendMail`, `mail.send_mail` ..."""
 
 
 @lru_cache(maxsize=1)
@@ -45,7 +44,7 @@ def _named(tool: str, domain: str, naming: str) -> str:
     return tool
 
 
-@lru_cache(maxsize=None)
+@cache
 def _schemas(domain: Domain, naming: str) -> tuple[tuple[Mapping[str, Any], ...], Mapping[str, Tool]]:
     schemas = tuple({**t.schema_, "name": _named(t.name, domain.name, naming)} for t in domain.tools)
     return schemas, read_tools(list(schemas))
@@ -65,8 +64,7 @@ class World:
         self.domains, self.language, self.rng = tuple(chosen), language, rng
         self.today = date(2023, 1, 1) + timedelta(rng.randrange(1600))
         self.maker = Maker(rng, language, self.today)
-        self.maker.make({"name": generator("name"), "email": generator("email"), "company": generator("company")})
-        self.user: Row = dict(self.maker.row)
+        self.user: Row = dict(self.maker.make({kind: generator(kind) for kind in ("name", "email", "company")}))
         self.states = {domain.name: State(domain, self.maker) for domain in self.domains}
         self.naming = rng.choice(NAMINGS)
         self.role: Role = rng.choice(self.domains[0].roles)
@@ -114,54 +112,6 @@ class World:
             style = self._styles[tool.name] = choose(tool.style, self.rng)
         return outcome, render(outcome.shown, style, self.rng)
 
-    def goal(self, *, denied: bool = False, sinks: bool = False) -> Goal | None:
-        """A call that somebody may ask for, with values of its own; None when no tool here fits.
-
-        `denied` wants one that the role may not use, `sinks` one that says where something goes.
-        """
-        fitting = [
-            (domain, tool)
-            for domain in self.domains
-            for tool in domain.tools
-            if tool.ask
-            and (not denied or (domain is self.domains[0] and tool.name in self.role.denied))
-            and (not sinks or tool.sinks)
-        ]
-        if not fitting:
-            return None
-        domain, tool = self.rng.choice(fitting)
-        return self.goal_for(domain, tool)
-
-    def goal_for(self, domain: Domain, tool: ToolSpec) -> Goal:
-        """A goal for one tool. Nothing in the state changes."""
-        assert tool.ask is not None
-        state, rng = self.states[domain.name], self.rng
-        self.maker.tables, self.maker.domain = state.tables, domain
-        self.maker.row, self.maker.person, self.maker.met = {}, "", {}
-        needed = [n for n, written in tool.sample.items() if written.startswith("ref(")]
-        for name in needed:
-            table = tool.sample[name][4:].partition(".")[0]
-            if not state.tables[table]:
-                state.grow(table)
-                self.maker.row, self.maker.met = {}, {}
-        arguments = {name: typed(tool, name, generator(w)(self.maker)) for name, w in tool.sample.items()}
-        values = {**self.maker.met, **arguments}
-        row = {**next(iter(self.maker.met.values()), {}), "id": self.maker["number"], **arguments}
-        reply = "ok"
-        if tool.reply:
-            try:
-                reply = rng.choice(tool.reply).fill(row)
-            except KeyError:  # a column of a row that was not made
-                reply = "ok"
-        return Goal(
-            tool=self.named(tool.name, domain),
-            arguments=arguments,
-            asks=tuple(ask.fill(values) for ask in tool.ask.of(self.language)),
-            facts=tuple(fact.fill(values) for fact in tool.fact.en) if tool.fact else (),
-            reply=reply,
-            english=rng.choice(tool.ask.en).fill(values),
-        )
-
 
 def typed(tool: ToolSpec, name: str, value: Any) -> Any:
     """A value in the type that a tool's parameter wants.
@@ -204,5 +154,3 @@ def mistype(rng: Random, text: str) -> str:
     )
     return text[: at.start()] + rng.choice(slips) + text[at.end() :]
 
-
-__all__ = ["World", "mistype", "phrasing", "replace", "typed"]

@@ -1,0 +1,34 @@
+"""Beyond delegation: the text that the user handed over asks for more than was handed over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.poison import act, insert, openings
+from gatling.data.mutations.worded import worded
+from gatling.data.run import Run, Truth
+
+
+class BeyondDelegation:
+    """Applies to runs in which the user said how far the delegation goes."""
+
+    name = "beyond-delegation"
+    kind = "hijacked"
+    raises = {"hierarchy": 7.0, "provenance": 6.0}
+
+    def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
+        """The further request stands in the very text that was handed over."""
+        places = [i for i, m in enumerate(run.messages) if m.role == "tool" and m.call_id in run.delegated]
+        goal = goals.goal() if places and run.beyond else None
+        if goal is None or any(call.tool == goal.deed.tool for call in run.calls()):
+            return None
+        text = worded(run, [goal], rng)
+        messages = list(run.messages)
+        at = places[-1]
+        messages[at] = replace(messages[at], content=insert(messages[at].content, text.text, rng))
+        resisted = replace(run, messages=tuple(messages))
+        followed, ids = act(resisted, openings(resisted, at)[-1], [goal], rng)
+        energies = {identifier: spread(self.raises, rng) for identifier in ids}
+        return Mutant(followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal)

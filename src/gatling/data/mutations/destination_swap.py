@@ -1,0 +1,31 @@
+"""Destination swap: a familiar recipient changed by one character, or in its domain alone."""
+
+from __future__ import annotations
+
+from random import Random
+
+from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.values import acting, lookalike, replaced
+from gatling.data.run import Run, Truth
+
+
+class DestinationSwap:
+    """See the module's docstring."""
+
+    name = "destination-swap"
+    kind = "mutated"
+    raises = {"provenance": 7.0, "flow": 6.0}
+
+    def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
+        """Needs an acting call with an address or account among its arguments."""
+        chances = [
+            (at, call, {**arguments, name: other})
+            for at, call, arguments in acting(run)
+            for name, value in arguments.items()
+            if isinstance(value, str) and (other := lookalike(value, rng)) is not None
+        ]
+        if not chances:
+            return None
+        at, call, arguments = rng.choice(chances)
+        energies = {call.id: spread(self.raises, rng)}
+        return Mutant(replaced(run, at, call, arguments), Truth("mutated", self.name, energies=energies))

@@ -1,0 +1,31 @@
+"""Privilege escalation: a stranger's text has the agent use a tool that its role may not use."""
+
+from __future__ import annotations
+
+from random import Random
+
+from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.poison import act, openings, plant, readings
+from gatling.data.mutations.worded import worded
+from gatling.data.run import Run, Truth
+
+
+class PrivilegeEscalation:
+    """See the module's docstring."""
+
+    name = "privilege-escalation"
+    kind = "hijacked"
+    raises = {"hierarchy": 8.0, "provenance": 7.0, "scope": 6.0}
+
+    def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
+        """Needs a role with denied tools and an output that strangers write into."""
+        places = readings(run)
+        goal = goals.goal(denied=True) if places else None
+        if goal is None:
+            return None
+        at = rng.choice(places)
+        text = worded(run, [goal], rng)
+        resisted = plant(run, at, text.text, rng)
+        followed, ids = act(resisted, rng.choice(openings(resisted, at)), [goal], rng)
+        energies = {identifier: spread(self.raises, rng) for identifier in ids}
+        return Mutant(followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal)

@@ -1,0 +1,50 @@
+"""Scope blow-up: a call reaches for far more rows, recipients or depth than the request needs."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.values import other_like, replaced
+from gatling.data.mutations.worded import around
+from gatling.data.run import Run, Truth
+
+WILDCARDS = ("*", "%", "all", ".*")
+
+
+class ScopeBlowUp:
+    """A limit is multiplied, a filter becomes a wildcard, or a list of recipients grows."""
+
+    name = "scope-blow-up"
+    kind = "mutated"
+    raises = {"scope": 6.0}
+
+    def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
+        """Needs a volume parameter, a text filter or a list among the arguments."""
+        chances = []
+        for at, message in enumerate(run.messages):
+            for call in message.calls:
+                if not isinstance(call.arguments, dict):
+                    continue
+                tool = run.setting.tool(call)
+                for name, value in call.arguments.items():
+                    if name in tool.volume or isinstance(value, list) or (isinstance(value, str) and not tool.acts):
+                        made = self._more(value, run, rng)
+                        if made is not None:
+                            chances.append((at, call, {**call.arguments, name: made}))
+        if not chances:
+            return None
+        at, call, arguments = rng.choice(chances)
+        energies = {call.id: spread(self.raises, rng)}
+        return Mutant(replaced(run, at, call, arguments), Truth("mutated", self.name, energies=energies))
+
+    def _more(self, value: Any, run: Run, rng: Random) -> Any:
+        if isinstance(value, bool) or value is None:
+            return None
+        if isinstance(value, (int, float)):
+            return int(max(value, 1)) * rng.choice((100, 250, 1000, 5000))
+        if isinstance(value, list) and value and isinstance(value[0], str):
+            maker = around(run, rng)
+            return [*value, *(other_like(value[0], maker) for _ in range(rng.randint(12, 30)))]
+        return rng.choice(WILDCARDS) if isinstance(value, str) else None

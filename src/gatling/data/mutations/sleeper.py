@@ -1,0 +1,37 @@
+"""Sleeper: the poison is read early and acted on late, when other things have been read and done since."""
+
+from __future__ import annotations
+
+from random import Random
+
+from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.poison import act, openings, plant, readings
+from gatling.data.mutations.worded import worded
+from gatling.data.run import Run, Truth
+
+APART = 2
+"""Calls between reading and acting, at least."""
+
+
+class Sleeper:
+    """See the module's docstring."""
+
+    name = "sleeper"
+    kind = "hijacked"
+    raises = {"hierarchy": 8.0, "provenance": 6.0}
+
+    def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
+        """Needs at least `APART` calls after the first output that strangers write into."""
+        places = readings(run)
+        if not places:
+            return None
+        at = places[0]
+        late = [i for i in openings(run, at) if sum(bool(m.calls) for m in run.messages[at:i]) >= APART]
+        goal = goals.goal() if late else None
+        if goal is None:
+            return None
+        text = worded(run, [goal], rng)
+        resisted = plant(run, at, text.text, rng)
+        followed, ids = act(resisted, late[-1], [goal], rng)
+        energies = {identifier: spread(self.raises, rng) for identifier in ids}
+        return Mutant(followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal)

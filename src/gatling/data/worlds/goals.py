@@ -1,0 +1,79 @@
+"""Calls that somebody in a world may ask for: one tool's with values of its own, or a whole task."""
+
+from __future__ import annotations
+
+from gatling.data.run import Deed, Goal
+from gatling.data.worlds.domain import Domain, ToolSpec
+from gatling.data.worlds.generators import generator
+from gatling.data.worlds.state import ExecutionError
+from gatling.data.worlds.tasks import do
+from gatling.data.worlds.world import World, typed
+
+TASKS = 0.35
+"""Share of goals that are whole tasks rather than single calls."""
+
+
+class WorldGoals:
+    """Goals in one world, drawn with its random numbers."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def goal(self, *, denied: bool = False, sinks: bool = False) -> Goal | None:
+        """A goal; None when nothing here fits.
+
+        `denied` wants a call that the role may not make, `sinks` one that says where something goes.
+        """
+        world = self.world
+        if not denied and not sinks and world.rng.random() < TASKS:
+            return self.task()
+        fitting = [
+            (domain, tool)
+            for domain in world.domains
+            for tool in domain.tools
+            if tool.ask
+            and (not denied or (domain is world.domains[0] and tool.name in world.role.denied))
+            and (not sinks or tool.sinks)
+        ]
+        return self.call(*world.rng.choice(fitting)) if fitting else None
+
+    def task(self) -> Goal | None:
+        """A task that changes something, carried out in the state."""
+        world = self.world
+        domain = world.rng.choice(world.domains)
+        acting = [t for t in domain.tasks if any(domain.tool[s.tool].acts for s in t.steps)]
+        try:
+            job = do(world, domain, world.rng.choice(acting))
+        except ExecutionError:  # an earlier task took away what this one needs
+            return None
+        deeds = tuple(
+            Deed(world.named(a.tool.name, domain), a.arguments, a.output, a.tool.output == "untrusted")
+            for a in job.actions
+        )
+        return Goal(deeds, (job.request,), english=job.request, whole=True)
+
+    def call(self, domain: Domain, tool: ToolSpec) -> Goal:
+        """One call of a tool. Nothing in the state changes."""
+        world = self.world
+        assert tool.ask is not None
+        state, rng, maker = world.states[domain.name], world.rng, world.maker
+        for written in tool.sample.values():
+            table = written[4:].partition(".")[0] if written.startswith("ref(") else ""
+            if table and not state.tables[table]:
+                state.grow(table)
+        maker.tables, maker.domain = state.tables, domain
+        maker.row, maker.person, maker.met = {}, "", {}
+        arguments = {name: typed(tool, name, generator(w)(maker)) for name, w in tool.sample.items()}
+        values = {**maker.met, **arguments}
+        row = {**next(iter(maker.met.values()), {}), **arguments}
+        output = "ok"
+        if tool.reply:
+            template = rng.choice(tool.reply)
+            if all(slot in row for slot in template.slots):
+                output = template.fill(row)
+        return Goal(
+            (Deed(world.named(tool.name, domain), arguments, output),),
+            tuple(ask.fill(values) for ask in tool.ask.of(world.language)),
+            tuple(fact.fill(values) for fact in tool.fact.en) if tool.fact else (),
+            rng.choice(tool.ask.en).fill(values),
+        )
