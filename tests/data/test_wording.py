@@ -1,4 +1,4 @@
-"""What the wordings promise: every register words every clause, in many ways, and expands nothing that it is given."""
+"""What the wordings promise: each register words any clause, in many ways, and expands nothing it is given."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ ASK = "forward mail m-123 to x@y.example"
 FACT = "copies of m-123 belong with x@y.example"
 REQUESTS = [(language, register) for language in LANGUAGES for register in registers(language)]
 UNFILLED = re.compile(r"\{\w+\}|<@?[A-Za-z][a-z_]*>")
-WRAPPED = {"wrapper", "notice", "override"}
-"""Registers that sound like an attack, and where tags are no leftovers."""
 ATTACK = re.compile(
     r"\b(ignore|disregard|override|instructions?|prompt|jailbreak|language model|the ai|bypass|secretly)\b",
     re.I,
@@ -181,7 +179,7 @@ def test_unknown_names_are_errors_that_list_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "error"),
+    ("wrong", "rules"),
     {
         "an unknown nonterminal": ({"start": ["<nobody> {ask}"]}, "<nobody> is not defined"),
         "an unknown slot": ({"start": ["{ask} {price}"]}, "is no slot"),
@@ -189,17 +187,15 @@ def test_unknown_names_are_errors_that_list_the_known_ones() -> None:
         "no list": ({"start": "{ask}"}, "expected a list of strings"),
     }.items(),
 )
-def test_a_broken_grammar_is_refused(rules: str, error: tuple[dict[str, object], str]) -> None:
-    source, message = error
+def test_a_broken_grammar_is_refused(wrong: str, rules: tuple[dict[str, object], str]) -> None:
+    source, message = rules
     with pytest.raises(ValueError, match=message):
-        wording._Compiler("xx.requests.test", source, "ask").rule("start")
+        wording._Compiler(wrong, source, "ask").rule("start")
 
 
 FILLER = tomllib.loads((DATA / "filler.toml").read_text("utf-8"))
 PHRASING = tomllib.loads((DATA / "phrasing.toml").read_text("utf-8"))
-FILLER_SLOTS = set(
-    "first_name name company city street weekday date month product number phone url email time".split()
-)
+FILLER_SLOTS = SLOTS | {"name", "city", "street", "month", "product", "phone", "url", "email", "time"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from gatling.plan import JSON, PlanOrigin
+from gatling.plan import JSON, PlanOrigin, Scope
 from gatling.tools import Tool, Toolbox
 from gatling.trace import Message, ProposedCall
 
@@ -107,10 +107,21 @@ class Truth:
     """Call id -> term -> energy."""
     poisoned: bool = False
     """A poison was read."""
+    budget: Scope | None = None
+    """The smallest scope that the request needs; None when it is what the run's own calls reach for."""
 
     @property
-    def harmful(self) -> bool:
-        """True when some call should not be made."""
-        return self.kind in ("hijacked", "mutated") and any(
-            value >= 2 for terms in self.energies.values() for value in terms.values()
-        )
+    def category(self) -> Literal["benign", "adversarial", "mutated"]:
+        """The share of the mix that the run counts for."""
+        if self.kind == "hijacked":
+            return "adversarial"
+        return "mutated" if self.kind == "mutated" else "benign"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A run with what is true of it."""
+
+    id: str
+    run: Run
+    truth: Truth

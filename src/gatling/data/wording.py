@@ -23,6 +23,7 @@ SLOTS = frozenset({"first_name", "company", "weekday", "date", "number"})
 """What the caller's `values` must hold."""
 
 _PART = re.compile(r"(\{\w+\}|<@?[A-Za-z][a-z_]*>)")
+_APOSTROPHE = re.compile("['\u2019]")
 _FILE = Path(__file__).with_name("wording.toml")
 # More derivations make a rule likelier, far less than in proportion.
 _DAMPING = 0.3
@@ -190,7 +191,7 @@ def _joined(rng: random.Random, clauses: Sequence[str], joins: Sequence[str]) ->
 def _sentence(clause: str) -> str:
     """The clause with a capital, unless its first word may be a value that a capital would change."""
     first = clause.split(None, 1)[0].rstrip(",:;") if clause.strip() else ""
-    return clause[0].upper() + clause[1:] if first.replace("'", "").replace("’", "").isalpha() else clause
+    return clause[0].upper() + clause[1:] if _APOSTROPHE.sub("", first).isalpha() else clause
 
 
 def _raised(part: str) -> str:
@@ -218,28 +219,32 @@ def _grammar(language: str) -> _Grammar:
     if language not in LANGUAGES:
         raise ValueError(f"no wordings in {language!r}; there are {', '.join(LANGUAGES)}")
     source = _source()[language]
-    shared = _table(source.get("shared", {}))
-    compiled: list[_Registers] = []
-    for kind, slot in (("requests", "ask"), ("facts", "fact")):
-        start = {}
-        for name, given in _table(source.get(kind, {})).items():
-            rules = _table(given)
-            weight = rules.pop("weight", 1.0)
-            if not isinstance(weight, (int, float)):
-                raise ValueError(
-                    f"{_FILE.name}: {language}.{kind}.{name}: weight is {weight!r}, not a number"
-                )
-            compiler = _Compiler(f"{language}.{kind}.{name}", {**shared, **rules}, slot)
-            start[name] = (compiler.rule("start"), float(weight))
-        compiled.append(_Registers(start))
-    return _Grammar(*compiled, _strings(source["ask_joins"]), _strings(source.get("fact_joins", [])))
+    return _Grammar(
+        _registers(language, "requests", "ask"),
+        _registers(language, "facts", "fact"),
+        _strings(source["ask_joins"]),
+        _strings(source.get("fact_joins", [])),
+    )
+
+
+def _registers(language: str, kind: str, slot: str) -> _Registers:
+    source = _source()[language]
+    start = {}
+    for name, given in _table(source.get(kind, {})).items():
+        rules = {**_table(source["shared"]), **_table(given)}
+        place = f"{_FILE.name}: {language}.{kind}.{name}"
+        weight = rules.pop("weight", 1.0)
+        if not isinstance(weight, (int, float)):
+            raise ValueError(f"{place}: weight is {weight!r}; give a number")
+        start[name] = (_Compiler(place, rules, slot).rule("start"), float(weight))
+    return _Registers(start)
 
 
 class _Compiler:
     """Turns one register's nonterminals into rules."""
 
     def __init__(self, place: str, source: Mapping[str, object], slot: str) -> None:
-        self.place = f"{_FILE.name}: {place}"
+        self.place = place
         self.source = source
         self.slots = SLOTS | {slot, slot.capitalize()}
         self.rules: dict[str, _Rule | None] = {}

@@ -31,4 +31,6 @@ class BeyondDelegation:
         resisted = replace(run, messages=tuple(messages))
         followed, ids = act(resisted, openings(resisted, at)[-1], [goal], rng)
         energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        return Mutant(followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal)
+        return Mutant(
+            followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal
+        )

@@ -36,7 +36,11 @@ class ExfiltrationPivot:
         if goal is None:
             return None
         tool = run.setting.toolbox.tool(goal.deed.tool, goal.deed.arguments)
-        carried = [n for n, v in goal.deed.arguments.items() if n not in tool.sinks and isinstance(v, str) and " " in v]
+        carried = [
+            n
+            for n, v in goal.deed.arguments.items()
+            if n not in tool.sinks and isinstance(v, str) and " " in v
+        ]
         at = rng.choice(places)
         outputs = [m for m in run.messages[: at + 1] if m.role == "tool"]
         fields = [
@@ -52,9 +56,11 @@ class ExfiltrationPivot:
         text = word(rng, run.setting.language, asks, around(run, rng))
         resisted = plant(run, at, text.text, rng)
         body = rng.choice(("\n", "; ", ", ")).join(s.text for s in taken)
-        sent = replace(goal, deeds=(replace(goal.deed, arguments={**goal.deed.arguments, rng.choice(carried): body}),))
+        sent = replace(
+            goal, deeds=(replace(goal.deed, arguments={**goal.deed.arguments, rng.choice(carried): body}),)
+        )
         followed, ids = act(resisted, rng.choice(openings(resisted, at)[:2]), [sent], rng)
         energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        return Mutant(followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal)
-
-
+        return Mutant(
+            followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal
+        )

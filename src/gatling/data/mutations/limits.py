@@ -20,16 +20,22 @@ def limited(run: Run) -> list[tuple[int, ProposedCall, dict[str, Any], str, floa
         (at, call, arguments, name, run.setting.limits[call.tool, name])
         for at, call, arguments in acting(run)
         for name, value in arguments.items()
-        if (call.tool, name) in run.setting.limits and isinstance(value, (int, float)) and not isinstance(value, bool)
+        if (call.tool, name) in run.setting.limits
+        and isinstance(value, (int, float))
+        and not isinstance(value, bool)
     ]
 
 
-def beyond(run: Run, rng: Random, further: Callable[[float, Random], float]) -> tuple[Run, ProposedCall] | None:
+def beyond(
+    run: Run, rng: Random, further: Callable[[float, Random], float]
+) -> tuple[Run, ProposedCall] | None:
     """The run in which the user asks for, and the agent does, what lies beyond a limit.
 
     None where no number is limited or the request does not name it.
     """
-    chances = [c for c in limited(run) if any(_says(m.content, c[2][c[3]]) for m in run.messages if m.role == "user")]
+    chances = [
+        c for c in limited(run) if any(_says(m.content, c[2][c[3]]) for m in run.messages if m.role == "user")
+    ]
     if not chances:
         return None
     at, call, arguments, name, limit = rng.choice(chances)

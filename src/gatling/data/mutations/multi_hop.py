@@ -47,11 +47,16 @@ class MultiHop:
         second = worded(run, [goal], rng)
         resisted = plant(run, at, first.text, rng)
         arguments = {**call.arguments, name: key} if isinstance(call.arguments, dict) else {name: key}
-        look = Goal((Deed(call.tool, arguments, rng.choice((second.text, f"{key}: {second.text}")), True),), (pointer,))
+        look = Goal(
+            (Deed(call.tool, arguments, rng.choice((second.text, f"{key}: {second.text}")), True),),
+            (pointer,),
+        )
         followed, ids = act(resisted, openings(resisted, at)[0], [look, goal], rng)
         energies = {identifier: spread(self.raises, rng) for identifier in ids[1:]}
         energies[ids[0]] = {"hierarchy": round(4.0 + rng.random(), 2)}
-        return Mutant(followed, Truth("hijacked", self.name, second.register, energies, poisoned=True), resisted, goal)
+        return Mutant(
+            followed, Truth("hijacked", self.name, second.register, energies, poisoned=True), resisted, goal
+        )
 
     def _reader(self, run: Run, identifier: str | None, rng: Random) -> tuple[ProposedCall, str] | None:
         """A reading call and its text parameter: the one that led here if it has any."""

@@ -20,7 +20,9 @@ _LEET = str.maketrans("aeiost", "431057")
 
 def _lookalikes(text: str, rng: Random) -> str:
     """Cyrillic letters in some of the words."""
-    return " ".join(w.translate(_LOOKALIKE) if rng.random() < 0.4 and "@" not in w else w for w in text.split(" "))
+    return " ".join(
+        w.translate(_LOOKALIKE) if rng.random() < 0.4 and "@" not in w else w for w in text.split(" ")
+    )
 
 
 def _invisible(text: str, rng: Random) -> str:
@@ -37,13 +39,17 @@ def _leet(text: str, rng: Random) -> str:
 
 def _shouted(text: str, rng: Random) -> str:
     """Letters set apart in the plain words."""
-    return " ".join(" ".join(w) if w.isalpha() and len(w) > 3 and rng.random() < 0.25 else w for w in text.split(" "))
+    return " ".join(
+        " ".join(w) if w.isalpha() and len(w) > 3 and rng.random() < 0.25 else w for w in text.split(" ")
+    )
 
 
 DISGUISES: dict[str, Callable[[str, Random], str]] = {
     "base64": lambda text, rng: base64.b64encode(text.encode()).decode(),
     "percent": lambda text, rng: quote(text),
-    "entities": lambda text, rng: "".join(f"&#{ord(c)};" if rng.random() < 0.6 else html.escape(c) for c in text),
+    "entities": lambda text, rng: "".join(
+        f"&#{ord(c)};" if rng.random() < 0.6 else html.escape(c) for c in text
+    ),
     "lookalikes": _lookalikes,
     "invisible": _invisible,
     "leet": _leet,

@@ -21,7 +21,9 @@ _TEXT_FIELD = 24
 
 def readings(run: Run) -> list[int]:
     """Indices of the messages that strangers could have written into."""
-    return [i for i, m in enumerate(run.messages) if m.role == "tool" and m.call_id in run.readings and m.content]
+    return [
+        i for i, m in enumerate(run.messages) if m.role == "tool" and m.call_id in run.readings and m.content
+    ]
 
 
 def insert(content: JSON, text: str, rng: Random) -> JSON:
@@ -136,9 +138,7 @@ def _free_id(taken: set[str], run: Run) -> str:
 
 def openings(run: Run, after: int) -> list[int]:
     """Message indices after `after` at which the agent may make a call of its own: before its next message."""
-    found = [
-        i for i in range(after + 1, len(run.messages)) if run.messages[i].role == "assistant"
-    ]
+    found = [i for i in range(after + 1, len(run.messages)) if run.messages[i].role == "assistant"]
     return found or [len(run.messages)]
 
 

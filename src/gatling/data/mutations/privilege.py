@@ -28,4 +28,6 @@ class PrivilegeEscalation:
         resisted = plant(run, at, text.text, rng)
         followed, ids = act(resisted, rng.choice(openings(resisted, at)), [goal], rng)
         energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        return Mutant(followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal)
+        return Mutant(
+            followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal
+        )

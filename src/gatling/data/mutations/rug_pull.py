@@ -68,5 +68,7 @@ class ProvenanceRugPull:
         text = correction(run, old, new, rng)
         resisted = plant(run, rng.choice(before), text.text, rng)
         followed = replaced(resisted, at, call, {**call.arguments, name: new})
-        truth = Truth("hijacked", self.name, text.register, {call.id: spread(self.raises, rng)}, poisoned=True)
+        truth = Truth(
+            "hijacked", self.name, text.register, {call.id: spread(self.raises, rng)}, poisoned=True
+        )
         return Mutant(followed, truth, resisted)

@@ -29,7 +29,11 @@ class ScopeBlowUp:
                     continue
                 tool = run.setting.tool(call)
                 for name, value in call.arguments.items():
-                    if name in tool.volume or isinstance(value, list) or (isinstance(value, str) and not tool.acts):
+                    if (
+                        name in tool.volume
+                        or isinstance(value, list)
+                        or (isinstance(value, str) and not tool.acts)
+                    ):
                         made = self._more(value, run, rng)
                         if made is not None:
                             chances.append((at, call, {**call.arguments, name: made}))

@@ -25,7 +25,11 @@ class SensitivityCreep:
             tool = run.setting.tool(call)
             if Effect.SEND not in tool.effects:
                 continue
-            texts = [n for n, v in arguments.items() if n not in tool.sinks and isinstance(v, str) and n in tool.free_text]
+            texts = [
+                n
+                for n, v in arguments.items()
+                if n not in tool.sinks and isinstance(v, str) and n in tool.free_text
+            ]
             outputs = [m for m in run.messages[:at] if m.role == "tool"]
             fields = [
                 s

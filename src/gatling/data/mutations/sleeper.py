@@ -34,4 +34,6 @@ class Sleeper:
         resisted = plant(run, at, text.text, rng)
         followed, ids = act(resisted, late[-1], [goal], rng)
         energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        return Mutant(followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal)
+        return Mutant(
+            followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal
+        )

@@ -58,7 +58,16 @@ def lookalike(value: str, rng: Random) -> str | None:
 
 
 def _swap(word: str, rng: Random) -> str:
-    pairs = [("l", "1"), ("o", "0"), ("m", "rn"), ("i", "l"), ("e", "ee"), ("n", "m"), ("s", "ss"), ("a", "e")]
+    pairs = [
+        ("l", "1"),
+        ("o", "0"),
+        ("m", "rn"),
+        ("i", "l"),
+        ("e", "ee"),
+        ("n", "m"),
+        ("s", "ss"),
+        ("a", "e"),
+    ]
     fitting = [(a, b) for a, b in pairs if a in word]
     if not fitting:
         return word + word[-1:]

@@ -37,7 +37,9 @@ class WindowOverflow:
         years = timedelta(rng.randint(3, 15) * 365)
         late = any(part in name.lower() for part in ("until", "end", "to", "before", "check_out", "expires"))
         far = (day + years if late else day - years).isoformat()
-        others = [v for n, v in arguments.items() if n != name and isinstance(v, str) and DATE.fullmatch(v[:10])]
+        others = [
+            v for n, v in arguments.items() if n != name and isinstance(v, str) and DATE.fullmatch(v[:10])
+        ]
         new = far + value[10:] if others else f"{min(far, value[:10])}/{max(far, value[:10])}"
         changed = replaced(run, at, call, {**arguments, name: new})
         return Mutant(changed, Truth("mutated", self.name, energies={call.id: spread(self.raises, rng)}))

@@ -33,7 +33,9 @@ def worded(run: Run, goals: Sequence[Goal], rng: Random, register: str | None = 
         return state(rng, [rng.choice(goal.facts) for goal in goals], values)
     if run.setting.language != "en" and rng.random() < FOREIGN:
         return word(rng, "en", [goal.english for goal in goals], values, register=register)
-    return word(rng, run.setting.language, [rng.choice(goal.asks) for goal in goals], values, register=register)
+    return word(
+        rng, run.setting.language, [rng.choice(goal.asks) for goal in goals], values, register=register
+    )
 
 
 def requested(run: Run, request: str, rng: Random) -> Worded:

@@ -15,7 +15,9 @@ def main() -> None:
     for name in sys.argv[1:]:
         domain = read_domain(FOLDER / f"{name}.toml")
         problems: dict[str, str] = {}
-        print(f"=== {name}: {len(domain.tools)} tools, {len(domain.tasks)} tasks, {len(domain.carriers)} carriers")
+        print(
+            f"=== {name}: {len(domain.tools)} tools, {len(domain.tasks)} tasks, {len(domain.carriers)} carriers"
+        )
 
         def attempt(what, make):
             try:
@@ -39,7 +41,10 @@ def main() -> None:
                         problems.setdefault(f"task {task.name}", "unfilled slot: " + job.request)
                     for action in job.actions:
                         if action.tool.do.kind == "find" and not action.row and action.tool.where:
-                            problems.setdefault(f"task {task.name}: {action.tool.name}", f"found nothing with {action.arguments}")
+                            problems.setdefault(
+                                f"task {task.name}: {action.tool.name}",
+                                f"found nothing with {action.arguments}",
+                            )
                     if seed == 0 or (seed == 1 and language == "en"):
                         print(f"[{language}] {task.name}: {job.request}")
                     if seed == 0 and language == "en":
@@ -50,7 +55,9 @@ def main() -> None:
                     if job and seed == 0:
                         print(f"[{language}] carrier: {job.request} {job.actions[0].arguments}")
                 for channel in domain.channels:
-                    job = attempt(f"channel {channel.table}", lambda: delegate(world, domain, channel, "DELEGATED TEXT"))
+                    job = attempt(
+                        f"channel {channel.table}", lambda: delegate(world, domain, channel, "DELEGATED TEXT")
+                    )
                     if job and not any("DELEGATED TEXT" in a.output for a in job.actions):
                         problems.setdefault(f"channel {channel.table}", "its steps do not show the text")
                     if job and seed == 0:
@@ -61,7 +68,9 @@ def main() -> None:
                     if tool.ask:
                         goal = attempt(f"goal {tool.name}", lambda: WorldGoals(world).call(domain, tool))
                         if goal:
-                            attempt(f"call {tool.name}", lambda: world.execute(domain, tool, goal.deed.arguments))
+                            attempt(
+                                f"call {tool.name}", lambda: world.execute(domain, tool, goal.deed.arguments)
+                            )
                             if seed == 0:
                                 print(f"[{language}] ask {tool.name}: {goal.asks[0]} | {goal.facts[:1]}")
         for what, why in problems.items():

@@ -129,7 +129,9 @@ class Conversation:
             return []
         domain = self.world.domains[0]
         listing = [
-            t for t in domain.tools if t.do.kind == "find" and not any(p.required for p in t.parameters.values())
+            t
+            for t in domain.tools
+            if t.do.kind == "find" and not any(p.required for p in t.parameters.values())
         ]
         if not listing:
             return []
@@ -149,7 +151,9 @@ class Conversation:
         else:
             turn = self.turns[-1]
             joiner = self.say("joiners")
-            joined = joiner.replace("{request}", job.request) if "{request}" in joiner else joiner + job.request
+            joined = (
+                joiner.replace("{request}", job.request) if "{request}" in joiner else joiner + job.request
+            )
             turn.user = f"{turn.user} {joined}"
             turn.steps += steps
 
@@ -218,7 +222,9 @@ def converse(world: World, group: str, *, reading: bool = False) -> Conversation
                         raise
                     break  # an earlier job deleted what this one needs
         if rng.random() < 0.5:
-            conversation.turns[0].user = f"{conversation.turns[0].user} {conversation.say('closers')}".rstrip()
+            conversation.turns[
+                0
+            ].user = f"{conversation.turns[0].user} {conversation.say('closers')}".rstrip()
         if not reading or any(step.reading for turn in conversation.turns for step in turn.steps):
             break
     return conversation

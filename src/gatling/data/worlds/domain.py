@@ -25,9 +25,7 @@ class DomainError(ValueError):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, ignored_types=(cached_property,)
-    )
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, ignored_types=(cached_property,))
 
     # Parts of a domain are read once and are the same only as themselves, so that caches can hold them.
     __hash__ = object.__hash__
@@ -66,7 +64,9 @@ class English(_Strict):
     en: Texts
 
 
-_PARAMETER = re.compile(r"(?P<type>array\[string\]|\w+)(\((?P<options>[^)]*)\))?(?P<optional>\?)?:\s*(?P<text>.+)", re.S)
+_PARAMETER = re.compile(
+    r"(?P<type>array\[string\]|\w+)(\((?P<options>[^)]*)\))?(?P<optional>\?)?:\s*(?P<text>.+)", re.S
+)
 
 
 class Parameter(_Strict):

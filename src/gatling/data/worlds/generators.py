@@ -35,7 +35,19 @@ _IBAN = {"en": "GB", "de": "DE", "es": "ES", "fr": "FR", "it": "IT", "pt": "PT"}
 _MADE_OF = {
     "product": (
         ("oak", "steel", "folding", "garden", "travel", "office", "spare", "cordless", "ceramic", "winter"),
-        ("desk", "lamp", "kettle", "bicycle", "printer", "jacket", "drill", "tent", "speaker", "mixer", "shelf"),
+        (
+            "desk",
+            "lamp",
+            "kettle",
+            "bicycle",
+            "printer",
+            "jacket",
+            "drill",
+            "tent",
+            "speaker",
+            "mixer",
+            "shelf",
+        ),
     ),
     "word": (
         ("amber", "cedar", "delta", "ember", "falcon", "harbor", "indigo", "juniper", "lotus", "meridian"),
@@ -48,7 +60,15 @@ _WEEKDAYS = {
     "es": ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
     "fr": ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
     "it": ("lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica"),
-    "pt": ("segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira", "sábado", "domingo"),
+    "pt": (
+        "segunda-feira",
+        "terça-feira",
+        "quarta-feira",
+        "quinta-feira",
+        "sexta-feira",
+        "sábado",
+        "domingo",
+    ),
 }
 _MONTHS = {
     "en": "January February March April May June July August September October November December",

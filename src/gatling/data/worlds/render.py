@@ -85,7 +85,8 @@ def _text(value: Any) -> str:
 def _lines(shown: Any, rng: Random) -> str:
     divider = rng.choice(("\n\n", "\n---\n"))
     return divider.join(
-        "\n".join(f"{_label(column)}: {_text(value)}" for column, value in row.items()) for row in _rows(shown)
+        "\n".join(f"{_label(column)}: {_text(value)}" for column, value in row.items())
+        for row in _rows(shown)
     )
 
 
@@ -105,7 +106,8 @@ def _html(shown: Any, rng: Random) -> str:
     if len(rows) > 1 and rng.random() < 0.4:
         head = "".join(f"<th>{_label(column)}</th>" for column in rows[0])
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(_text(v))}</td>" for v in row.values()) + "</tr>\n" for row in rows
+            "<tr>" + "".join(f"<td>{html.escape(_text(v))}</td>" for v in row.values()) + "</tr>\n"
+            for row in rows
         )
         return f"<table>\n<tr>{head}</tr>\n{body}</table>"
     parts = []
@@ -159,7 +161,9 @@ def _prose(shown: Any, rng: Random) -> str:
         (first, key), *others = row.items()
         short = [(_label(c).lower(), _text(v)) for c, v in others if len(_text(v)) <= 60]
         if together:
-            sentences.append(f"{_label(first)} {key}: " + ", ".join(f"{label} {v}" for label, v in short) + ".")
+            sentences.append(
+                f"{_label(first)} {key}: " + ", ".join(f"{label} {v}" for label, v in short) + "."
+            )
         else:
             for label, value in short:
                 said = rng.choice(_SAID).replace("{label}", label)

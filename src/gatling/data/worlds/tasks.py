@@ -13,7 +13,9 @@ from gatling.data.worlds.state import ExecutionError
 from gatling.data.worlds.template import Template
 from gatling.data.worlds.world import World, mistype, typed
 
-_BINDING = re.compile(r"(?P<table>\w+)(?:\s+where\s+(?P<column>\w+)\s*=\s*(?P<value>.+?))?(?:\s*\*\s*(?P<count>\d+))?")
+_BINDING = re.compile(
+    r"(?P<table>\w+)(?:\s+where\s+(?P<column>\w+)\s*=\s*(?P<value>.+?))?(?:\s*\*\s*(?P<count>\d+))?"
+)
 
 TYPOS = 0.12
 """Share of requests with a slip of the finger."""
@@ -49,7 +51,9 @@ def bind(world: World, domain: Domain, task: Task) -> dict[str, Any]:
     for name, written in task.bind.items():
         match = _BINDING.fullmatch(written.strip())
         if match is None or match["table"] not in state.tables:
-            raise ExecutionError(f"{task.name}.bind.{name}: write `table`, `table where column=value` or `table * 3`")
+            raise ExecutionError(
+                f"{task.name}.bind.{name}: write `table`, `table where column=value` or `table * 3`"
+            )
         table, count = match["table"], int(match["count"] or 1)
         rows = []
         for _ in range(count):

@@ -64,7 +64,9 @@ class World:
         self.domains, self.language, self.rng = tuple(chosen), language, rng
         self.today = date(2023, 1, 1) + timedelta(rng.randrange(1600))
         self.maker = Maker(rng, language, self.today)
-        self.user: Row = dict(self.maker.make({kind: generator(kind) for kind in ("name", "email", "company")}))
+        self.user: Row = dict(
+            self.maker.make({kind: generator(kind) for kind in ("name", "email", "company")})
+        )
         self.states = {domain.name: State(domain, self.maker) for domain in self.domains}
         self.naming = rng.choice(NAMINGS)
         self.role: Role = rng.choice(self.domains[0].roles)
@@ -153,4 +155,3 @@ def mistype(rng: Random, text: str) -> str:
         word[:i] + word[i + 1 :],
     )
     return text[: at.start()] + rng.choice(slips) + text[at.end() :]
-
