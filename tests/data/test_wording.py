@@ -1,4 +1,4 @@
-"""What the wordings promise: each register words any clause, in many ways, and expands nothing it is given."""
+"""What the wordings promise: each register words any clause in many ways and expands nothing it is given."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Training data: worlds, mutations, labels, and the shards they end in."""

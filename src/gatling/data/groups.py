@@ -16,7 +16,7 @@ from gatling.data.mutations import MUTATIONS, Goals, Mutant, Mutation
 from gatling.data.mutations.asking import asked
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import worded
-from gatling.data.run import Run, Sample, Truth
+from gatling.data.run import Goal, Run, Sample, Truth
 from gatling.data.worlds.conversation import Conversation, converse, delegated, pick_domains, pick_language
 from gatling.data.worlds.domain import Domain
 from gatling.data.worlds.goals import WorldGoals

@@ -40,7 +40,7 @@ class Computed:
 
 def compute(run: Run, identifier: str) -> Computed:
     """The plan of a run, with each call traced at the moment it was proposed."""
-    history, toolbox = History(), run.setting.toolbox
+    history = History()
     pending: dict[str, int] = {}
     calls: list[ToolCall] = []
     edges: list[Edge] = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
+from typing import ClassVar
 
 from gatling.data.mutations.asking import asked
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.poison import act, openings
 from gatling.data.run import Run, Truth
 
@@ -14,8 +16,8 @@ class AccessBoundary:
     """No stranger's text is involved: the policy says no, the user says yes, the agent obeys the user."""
 
     name = "access-boundary"
-    kind = "mutated"
-    raises = {"scope": 7.0}
+    kind: ClassVar[AttackKind] = "mutated"
+    raises: ClassVar[Mapping[str, float]] = {"scope": 7.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a role with denied tools."""

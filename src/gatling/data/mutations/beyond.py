@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
+from typing import ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.poison import act, insert, openings
 from gatling.data.mutations.worded import worded
 from gatling.data.run import Run, Truth
@@ -15,8 +17,8 @@ class BeyondDelegation:
     """Applies to runs in which the user said how far the delegation goes."""
 
     name = "beyond-delegation"
-    kind = "hijacked"
-    raises = {"hierarchy": 7.0, "provenance": 6.0}
+    kind: ClassVar[AttackKind] = "hijacked"
+    raises: ClassVar[Mapping[str, float]] = {"hierarchy": 7.0, "provenance": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """The further request stands in the very text that was handed over."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
+from typing import ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.values import acting, lookalike, replaced
 from gatling.data.run import Run, Truth
 
@@ -13,8 +15,8 @@ class DestinationSwap:
     """See the module's docstring."""
 
     name = "destination-swap"
-    kind = "mutated"
-    raises = {"provenance": 7.0, "flow": 6.0}
+    kind: ClassVar[AttackKind] = "mutated"
+    raises: ClassVar[Mapping[str, float]] = {"provenance": 7.0, "flow": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs an acting call with an address or account among its arguments."""

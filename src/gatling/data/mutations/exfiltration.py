@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
+from typing import ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import around
 from gatling.data.run import Run, Truth
@@ -26,8 +28,8 @@ class ExfiltrationPivot:
     """The goal's free text is filled with values that earlier outputs hold."""
 
     name = "exfiltration-pivot"
-    kind = "hijacked"
-    raises = {"hierarchy": 8.0, "flow": 7.0, "provenance": 6.0}
+    kind: ClassVar[AttackKind] = "hijacked"
+    raises: ClassVar[Mapping[str, float]] = {"hierarchy": 8.0, "flow": 7.0, "provenance": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a tool that sends free text somewhere, and an output with fields to send."""

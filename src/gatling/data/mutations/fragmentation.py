@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
+from typing import ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import around
 from gatling.data.run import Run, Truth
@@ -32,8 +34,8 @@ class Fragmentation:
     """See the module's docstring."""
 
     name = "fragmentation"
-    kind = "hijacked"
-    raises = {"hierarchy": 7.0, "provenance": 7.0}
+    kind: ClassVar[AttackKind] = "hijacked"
+    raises: ClassVar[Mapping[str, float]] = {"hierarchy": 7.0, "provenance": 7.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs two outputs that strangers write into, and a goal whose wording names a value to take out."""

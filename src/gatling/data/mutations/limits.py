@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.values import acting, replaced
 from gatling.data.run import Run, Truth
 from gatling.data.worlds.template import shown
@@ -59,8 +59,8 @@ class NumericEdge:
     """The smallest step beyond a limit: 1 for a whole number, a hundredth for an amount."""
 
     name = "numeric-edge"
-    kind = "mutated"
-    raises = {"scope": 3.0}
+    kind: ClassVar[AttackKind] = "mutated"
+    raises: ClassVar[Mapping[str, float]] = {"scope": 3.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a limited number that the request names."""
@@ -75,8 +75,8 @@ class ApprovalBypass:
     """Far beyond a limit above which somebody else must approve, and nobody was asked."""
 
     name = "approval-bypass"
-    kind = "mutated"
-    raises = {"scope": 7.0, "hierarchy": 6.0}
+    kind: ClassVar[AttackKind] = "mutated"
+    raises: ClassVar[Mapping[str, float]] = {"scope": 7.0, "hierarchy": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a limited number that the request names."""
@@ -91,8 +91,8 @@ class NumericNear:
     """A number near the one that was asked for: two digits swapped, one changed, or a few per cent more."""
 
     name = "numeric-near"
-    kind = "mutated"
-    raises = {"provenance": 3.0}
+    kind: ClassVar[AttackKind] = "mutated"
+    raises: ClassVar[Mapping[str, float]] = {"provenance": 3.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs an acting call with a number of two digits or more."""

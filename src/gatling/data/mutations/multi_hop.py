@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
+from typing import ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import around, worded
 from gatling.data.run import Deed, Goal, Run, Truth
@@ -26,8 +28,8 @@ class MultiHop:
     """The reading call that the first text asks for is part of the attack, and so is the act that follows."""
 
     name = "multi-hop"
-    kind = "hijacked"
-    raises = {"hierarchy": 7.0, "provenance": 6.0}
+    kind: ClassVar[AttackKind] = "hijacked"
+    raises: ClassVar[Mapping[str, float]] = {"hierarchy": 7.0, "provenance": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a reading call with a text parameter, to be repeated for the second source."""

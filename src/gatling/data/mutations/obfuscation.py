@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
+from typing import ClassVar
 from urllib.parse import quote
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import around, worded
 from gatling.data.run import Run, Truth
@@ -61,8 +62,8 @@ class Obfuscation:
     """See the module's docstring."""
 
     name = "obfuscation"
-    kind = "hijacked"
-    raises = {"hierarchy": 8.0, "provenance": 6.0}
+    kind: ClassVar[AttackKind] = "hijacked"
+    raises: ClassVar[Mapping[str, float]] = {"hierarchy": 8.0, "provenance": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """The disguise covers the whole text; the call is made in plain values."""

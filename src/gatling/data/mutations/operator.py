@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from gatling.data.run import Goal, Run, Truth
 
@@ -30,13 +30,16 @@ class Mutant:
     """What the text asked for."""
 
 
+AttackKind: TypeAlias = Literal["hijacked", "mutated"]
+"""`hijacked`: a stranger's text is followed. `mutated`: calls change without one."""
+
+
 class Mutation(Protocol):
     """One operator. `apply` is a pure function of its arguments."""
 
-    name: str
-    kind: Literal["hijacked", "mutated"]
-    """`hijacked`: a stranger's text is followed. `mutated`: calls change without one."""
-    raises: Mapping[str, float]
+    name: ClassVar[str]
+    kind: ClassVar[AttackKind]
+    raises: ClassVar[Mapping[str, float]]
     """Term -> the least energy of the changed calls: 6 and more violates, 2 to 6 is borderline."""
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:

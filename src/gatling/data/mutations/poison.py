@@ -60,7 +60,7 @@ def _insert_into_value(value: JSON, text: str, rng: Random) -> JSON:
                 (places if len(child) >= _TEXT_FIELD and " " in child else loose).append((copy, key))
         return copy
 
-    made = walk(value)
+    made: JSON = walk(value)
     found = places or loose
     if not found:
         if isinstance(made, dict):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
+from typing import ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import worded
 from gatling.data.run import Run, Truth
@@ -14,8 +16,8 @@ class PrivilegeEscalation:
     """See the module's docstring."""
 
     name = "privilege-escalation"
-    kind = "hijacked"
-    raises = {"hierarchy": 8.0, "provenance": 7.0, "scope": 6.0}
+    kind: ClassVar[AttackKind] = "hijacked"
+    raises: ClassVar[Mapping[str, float]] = {"hierarchy": 8.0, "provenance": 7.0, "scope": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a role with denied tools and an output that strangers write into."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.values import other_like, replaced
 from gatling.data.mutations.worded import around
 from gatling.data.run import Run, Truth
@@ -17,8 +18,8 @@ class ScopeBlowUp:
     """A limit is multiplied, a filter becomes a wildcard, or a list of recipients grows."""
 
     name = "scope-blow-up"
-    kind = "mutated"
-    raises = {"scope": 6.0}
+    kind: ClassVar[AttackKind] = "mutated"
+    raises: ClassVar[Mapping[str, float]] = {"scope": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a volume parameter, a text filter or a list among the arguments."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
+from typing import ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.values import acting, replaced
 from gatling.data.run import Run, Truth
 from gatling.plan import Effect
@@ -15,8 +17,8 @@ class SensitivityCreep:
     """Fields that earlier outputs hold are added to the free text of a call that sends."""
 
     name = "sensitivity-creep"
-    kind = "mutated"
-    raises = {"flow": 6.0}
+    kind: ClassVar[AttackKind] = "mutated"
+    raises: ClassVar[Mapping[str, float]] = {"flow": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a sending call with free text, and two or more fields of earlier outputs that it does not hold."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
+from typing import ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.poison import act, cut_short, openings, plant, readings
 from gatling.data.mutations.worded import worded
 from gatling.data.run import Run, Truth
@@ -14,8 +16,8 @@ class InstructionShadowing:
     """See the module's docstring."""
 
     name = "instruction-shadowing"
-    kind = "hijacked"
-    raises = {"hierarchy": 8.0, "provenance": 6.0}
+    kind: ClassVar[AttackKind] = "hijacked"
+    raises: ClassVar[Mapping[str, float]] = {"hierarchy": 8.0, "provenance": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """The text stands in any output that strangers write into; the call comes at once or later."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
+from typing import ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.values import acting, replaced
 from gatling.data.run import Run, Truth
 from gatling.plan import SIDE_EFFECTS
@@ -14,8 +16,8 @@ class ToolSubstitution:
     """Arguments that the other tool knows as well keep their values."""
 
     name = "tool-substitution"
-    kind = "mutated"
-    raises = {"hierarchy": 6.0, "scope": 4.0}
+    kind: ClassVar[AttackKind] = "mutated"
+    raises: ClassVar[Mapping[str, float]] = {"hierarchy": 6.0, "scope": 4.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs an acting call and a goal of other effects than any call of the run."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from random import Random
+from typing import ClassVar
 
-from gatling.data.mutations.operator import Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.values import DATE, replaced
 from gatling.data.run import Run, Truth
 
@@ -14,8 +16,8 @@ class WindowOverflow:
     """See the module's docstring."""
 
     name = "window-overflow"
-    kind = "mutated"
-    raises = {"scope": 6.0}
+    kind: ClassVar[AttackKind] = "mutated"
+    raises: ClassVar[Mapping[str, float]] = {"scope": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a date among the arguments of a call; alone it gets a second one, years away."""

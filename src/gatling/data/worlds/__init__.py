@@ -1,0 +1,1 @@
+"""The generator of benign runs: one TOML per domain, executed against a state."""

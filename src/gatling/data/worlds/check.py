@@ -7,6 +7,7 @@ import sys
 from random import Random
 
 from gatling.data.worlds.domain import FOLDER, LANGUAGES, read_domain
+from gatling.data.worlds.goals import WorldGoals
 from gatling.data.worlds.tasks import carry, delegate, do
 from gatling.data.worlds.world import World
 
