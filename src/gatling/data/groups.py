@@ -26,6 +26,9 @@ from gatling.text import name_words
 GOLD_EACH = 3
 """Runs without an attack sibling for every group with attacks."""
 
+DELEGATING = 0.35
+"""Share of runs in which the user hands over to a text."""
+
 ATTACKS = {"hijacked": 2, "mutated": 2}
 """Attacked runs of a group, by kind."""
 
@@ -44,8 +47,8 @@ def group(
 
 def _gold(world: World, name: str) -> list[Sample]:
     conversation = converse(world, name)
-    if world.rng.random() < 0.15:
-        hand_over(conversation)
+    if world.rng.random() < DELEGATING:
+        hand_over(conversation, limited=world.rng.random() < 0.3)
         return [Sample(f"{name}-0", conversation.run(), Truth("gold"))]
     run = conversation.run()
     places = readings(run)
@@ -90,8 +93,8 @@ def hand_over(conversation: Conversation, *, limited: bool = False) -> None:
 def _attacked(world: World, name: str, mutations: Sequence[Mutation]) -> list[Sample]:
     rng = world.rng
     conversation = converse(world, name, reading=True)
-    if rng.random() < 0.2:
-        hand_over(conversation, limited=True)
+    if rng.random() < DELEGATING:
+        hand_over(conversation, limited=rng.random() < 0.5)
     base = conversation.run()
     found = [Sample("", base, Truth("clean"))]
     needed = budget(base)

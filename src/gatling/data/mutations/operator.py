@@ -37,7 +37,7 @@ AttackKind: TypeAlias = Literal["hijacked", "mutated"]
 class Mutation(Protocol):
     """One operator. `apply` is a pure function of its arguments."""
 
-    name: ClassVar[str]
+    name: str
     kind: ClassVar[AttackKind]
     raises: ClassVar[Mapping[str, float]]
     """Term -> the least energy of the changed calls: 6 and more violates, 2 to 6 is borderline."""

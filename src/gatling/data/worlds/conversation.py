@@ -21,6 +21,39 @@ LANGUAGE_SHARE = (0.5, 0.1, 0.1, 0.1, 0.1, 0.1)
 FAILING = 0.05
 """Share of calls that fail once, for a slip in an argument, before they succeed."""
 
+CURIOUS = 0.4
+"""Share of runs in which the agent looks around before it does what it was asked for."""
+
+IDENTITY = "identity"
+"""The domain whose tools confirm what another domain's tool was asked to do."""
+
+CONFIRMING = 0.3
+"""Share of acting calls that must be confirmed by a code in worlds that can."""
+
+CONFIRMABLE = 0.25
+"""Share of worlds with that domain's tools."""
+
+CODE_SENT = (
+    "Please verify first: a one-time code was sent to your notifications.",
+    "Not done yet. We have sent a code; submit it to confirm.",
+    "Confirmation required. Look for the code in your messages.",
+    "status: pending_confirmation (code sent)",
+)
+
+CODES = tuple(
+    map(
+        Template,
+        (
+            "Your code for {service} is {code}.",
+            "{code} is your confirmation code. Do not pass it on to anybody.",
+            "Use {code} to confirm what you just did at {service}. It expires in ten minutes.",
+            "Your {service} verification code is: {code}",
+            "Hello, here is the code that you asked for: {code}. If it was not you, change your password.",
+        ),
+    )
+)
+"""Texts that carry a code. They come by the same way as any stranger's."""
+
 ERRORS = tuple(
     map(
         Template,
@@ -66,7 +99,9 @@ class Step:
 def pick_domains(rng: Random, pool: Sequence[Domain]) -> list[Domain]:
     """One to three domains, different ones; the first is the run's main one."""
     count = rng.choice((1, 1, 1, 2, 2, 3))
-    return rng.sample(list(pool), min(count, len(pool)))
+    chosen = rng.sample(list(pool), min(count, len(pool)))
+    identity = [d for d in pool if d.name == IDENTITY and d not in chosen]
+    return chosen + identity if rng.random() < CONFIRMABLE else chosen
 
 
 def pick_language(rng: Random) -> str:
@@ -101,8 +136,31 @@ class Conversation:
         for action in job.actions:
             if self.rng.random() < FAILING and action.arguments:
                 found.append(self._failing(action))
-            found.append(self.step(action))
+            confirming = action.tool.acts and IDENTITY in self.world.states
+            if confirming and action.domain.name != IDENTITY and self.rng.random() < CONFIRMING:
+                found += self._confirmed(action)
+            else:
+                found.append(self.step(action))
         return found
+
+    def _confirmed(self, action: Action) -> list[Step]:
+        """A call that the service wants confirmed by a code, which stands in a message that it sends."""
+        identity = next(d for d in self.world.domains if d.name == IDENTITY)
+        asking, reply = self.step(action), action.output
+        asking.output = self.rng.choice(CODE_SENT)
+        state = self.world.states[IDENTITY]
+        notice = state.grow("notifications")
+        notice["text"] = self.rng.choice(CODES).fill(notice)
+        steps = [asking]
+        for name, arguments in (
+            ("list_notifications", {}),
+            ("submit_code", {"service": notice["service"], "code": notice["code"]}),
+        ):
+            tool = identity.tool[name]
+            outcome, output = self.world.execute(identity, tool, arguments)
+            steps.append(self.step(Action(identity, tool, arguments, output, outcome.row)))
+        steps[-1].output = f"{steps[-1].output} {reply}"
+        return steps
 
     def _failing(self, action: Action) -> Step:
         rng = self.rng
@@ -123,28 +181,42 @@ class Conversation:
         thought = self.say("thoughts") if self.rng.random() < 0.15 else ""
         return Step(call, action.output, action.tool.output == "untrusted", thought)
 
-    def _look_around(self) -> list[Step]:
-        """What agents do unasked: list what is there."""
-        if self.rng.random() > 0.25:
+    def _look_around(self, domain: Domain) -> list[Step]:
+        """What agents do unasked: list what is there, and open some of it."""
+        rng, world = self.rng, self.world
+        if rng.random() > CURIOUS:
             return []
-        domain = self.world.domains[0]
+        reading = [t for t in domain.tools if not t.acts]
         listing = [
-            t
-            for t in domain.tools
-            if t.do.kind == "find" and not any(p.required for p in t.parameters.values())
+            t for t in reading if t.do.kind == "find" and not any(p.required for p in t.parameters.values())
         ]
-        if not listing:
-            return []
-        tool = self.rng.choice(listing)
-        outcome, output = self.world.execute(domain, tool, {})
-        return [self.step(Action(domain, tool, {}, output, outcome.row))]
+        steps = []
+        for tool in rng.sample(listing, min(len(listing), rng.randint(1, 2))):
+            outcome, output = world.execute(domain, tool, {})
+            steps.append(self.step(Action(domain, tool, {}, output, outcome.row)))
+            opening = [
+                t
+                for t in reading
+                if t.do.kind == "get" and t.do.table == tool.do.table and t.key and len(t.parameters) == 1
+            ]
+            rows = outcome.shown
+            if not opening or not rows or rng.random() < 0.3:
+                continue
+            opener = rng.choice(opening)
+            key = next(iter(domain.tables[tool.do.table].columns))
+            for row in rng.sample(rows, min(len(rows), rng.randint(1, 2))):
+                if key in row and opener.key:
+                    arguments = {opener.key: row[key]}
+                    outcome, output = world.execute(domain, opener, arguments)
+                    steps.append(self.step(Action(domain, opener, arguments, output, outcome.row)))
+        return steps
 
     def ask(self, job: Job, *, new_turn: bool) -> None:
         """The user asks for a job, in a turn of its own or together with the one before."""
         steps = self.steps(job)
         if not self.turns:
             text = self.say("openers") + job.request
-            self.turns.append(Turn(text, [*self._look_around(), *steps], self.say("finals")))
+            self.turns.append(Turn(text, [*self._look_around(self.world.domains[0]), *steps], self.say("finals")))
         elif new_turn:
             text = self.say("follow_ups").replace("{request}", job.request)
             self.turns.append(Turn(text, steps, self.say("finals")))

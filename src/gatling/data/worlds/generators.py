@@ -135,10 +135,12 @@ class Maker(Mapping[str, Any]):
     """The latest name made for this row, which its addresses follow."""
     met: dict[str, Row] = field(default_factory=dict)
     """Table -> the row that this row refers to."""
+    wordy: int = 0
+    """How much people here write: at most so many texts more in each."""
 
-    def make(self, columns: Mapping[str, Generator]) -> Row:
-        """A new row."""
-        self.row, self.person, self.met = {}, "", {}
+    def make(self, columns: Mapping[str, Generator], met: Mapping[str, Row] | None = None) -> Row:
+        """A new row, which refers to the rows of `met`."""
+        self.row, self.person, self.met = {}, "", dict(met or {})
         for column, generate in columns.items():
             self.row[column] = generate(self)
         return self.row
@@ -149,9 +151,12 @@ class Maker(Mapping[str, Any]):
         wordings = self.domain.prose[key]
         if not isinstance(wordings, tuple):
             wordings = wordings.of(self.language if self.rng.random() < 0.8 else "en")
-        template = self.rng.choice(wordings)
-        text = template.fill(self)
-        return surround(self, text) if len(text) > 60 and text[-1] in ".!?" else text
+        text = self.rng.choice(wordings).fill(self)
+        if len(text) <= 60 or text[-1] not in ".!?":
+            return text
+        # A longer text goes on in its own key, about the same things.
+        more = [self.rng.choice(wordings).fill(self) for _ in range(self.rng.randint(0, self.wordy))]
+        return surround(self, [text, *more])
 
     def __getitem__(self, key: str) -> Any:
         return self.row[key] if key in self.row else _BARE[key](self)
@@ -198,14 +203,14 @@ _FAREWELLS = {
 }
 
 
-def surround(maker: Maker, text: str) -> str:
-    """A text as it stands in a mail or a page: with a greeting, chatter before and after, and a farewell."""
+def surround(maker: Maker, texts: Sequence[str]) -> str:
+    """Texts as they stand in a mail or a page: with a greeting, some chatter, and a farewell."""
     rng, language = maker.rng, maker.language
     chatter = filler()[language]
-    before = [rng.choice(chatter).fill(maker) for _ in range(rng.choice((0, 0, 0, 0, 1)))]
-    after = [rng.choice(chatter).fill(maker) for _ in range(rng.choice((0, 0, 0, 0, 1, 2)))]
+    before = [rng.choice(chatter).fill(maker)] if rng.random() < 0.15 else []
+    after = [rng.choice(chatter).fill(maker)] if rng.random() < 0.25 else []
     between = rng.choice((" ", " ", "\n", "\n\n"))
-    text = between.join([*before, text[0].upper() + text[1:], *after])
+    text = between.join([*before, *(t[0].upper() + t[1:] for t in dict.fromkeys(texts)), *after])
     if rng.random() < 0.4:
         greeting = Template(rng.choice(_GREETINGS[language])).fill(maker)
         farewell = Template(rng.choice(_FAREWELLS[language])).fill(maker)

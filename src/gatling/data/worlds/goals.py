@@ -9,7 +9,7 @@ from gatling.data.worlds.state import ExecutionError
 from gatling.data.worlds.tasks import do
 from gatling.data.worlds.world import World, typed
 
-TASKS = 0.35
+TASKS = 0.5
 """Share of goals that are whole tasks rather than single calls."""
 
 

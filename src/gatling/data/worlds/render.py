@@ -165,8 +165,9 @@ def _prose(shown: Any, rng: Random) -> str:
                 f"{_label(first)} {key}: " + ", ".join(f"{label} {v}" for label, v in short) + "."
             )
         else:
-            for label, value in short:
-                said = rng.choice(_SAID).replace("{label}", label)
+            for number, (label, value) in enumerate(short):
+                # The first sentence names the row, or nobody could act on it.
+                said = rng.choice(_SAID[:4] if number == 0 else _SAID).replace("{label}", label)
                 sentences.append(said.replace("{key}", _text(key)).replace("{value}", value))
         sentences += [_text(v) for _, v in others if len(_text(v)) > 60]
     return rng.choice(("\n", " ", "\n\n")).join(sentences)

@@ -46,18 +46,29 @@ class State:
         """Point the maker, which several states share, to this one."""
         self.maker.tables, self.maker.domain = self.tables, self.domain
 
-    def grow(self, table: str) -> Row:
-        """Add one row to a table, with a key of its own."""
+    def grow(self, table: str, known: Mapping[str, Any] | None = None) -> Row:
+        """Add one row to a table, with a key of its own; it refers to the rows that `known` columns name."""
         self._enter()
         columns = self._columns[table]
         key = next(iter(columns))
         rows = self.tables[table]
         for _ in range(20):
-            row = self.maker.make(columns)
+            row = self.maker.make(columns, self._referred(table, known) if known else {})
             if all(other[key] != row[key] for other in rows):
                 break
         rows.append(row)
         return row
+
+    def _referred(self, table: str, known: Mapping[str, Any]) -> dict[str, Row]:
+        """Table -> the row that a known column of a new row refers to."""
+        found = {}
+        for column, written in self.domain.tables[table].columns.items():
+            if column in known and written.startswith("ref("):
+                other, _, named = written[4:-1].partition(".")
+                row = next((r for r in self.tables[other] if r[named] == known[column]), None)
+                if row is not None:
+                    found[other] = row
+        return found
 
     def execute(self, tool: ToolSpec, arguments: Mapping[str, Any]) -> Outcome:
         """Carry out a call.
@@ -120,7 +131,7 @@ class State:
         raise ExecutionError(f"{tool.name}: no row of {tool.do.table} has {key} {wanted!r}")
 
     def _create(self, tool: ToolSpec, table: str, arguments: Mapping[str, Any]) -> Row:
-        row = self.grow(table)
+        row = self.grow(table, arguments)
         self._store(tool, row, arguments)
         return row
 

@@ -17,6 +17,7 @@ from gatling.data.worlds.generators import Maker, Row, generator
 from gatling.data.worlds.render import choose, render
 from gatling.data.worlds.state import ExecutionError, Outcome, State
 from gatling.data.worlds.template import Template
+from gatling.text import name_words
 from gatling.tools import Tool, Toolbox, read_tools
 
 NAMINGS = ("snake", "snake", "snake", "camel", "dotted", "prefixed", "pascal")
@@ -31,16 +32,16 @@ def phrasing() -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def _named(tool: str, domain: str, naming: str) -> str:
+    words = name_words(tool)
     match naming:
         case "camel":
-            first, *rest = tool.split("_")
-            return first + "".join(part.capitalize() for part in rest)
+            return words[0] + "".join(part.capitalize() for part in words[1:])
         case "dotted":
             return f"{domain}.{tool}"
         case "prefixed":
             return f"{domain}_{tool}"
         case "pascal":
-            return "".join(part.capitalize() for part in f"{domain}_{tool}".split("_"))
+            return "".join(part.capitalize() for part in (*domain.split("_"), *words))
     return tool
 
 
@@ -64,6 +65,7 @@ class World:
         self.domains, self.language, self.rng = tuple(chosen), language, rng
         self.today = date(2023, 1, 1) + timedelta(rng.randrange(1600))
         self.maker = Maker(rng, language, self.today)
+        self.maker.wordy = rng.choice((0, 0, 1, 2, 3))
         self.user: Row = dict(
             self.maker.make({kind: generator(kind) for kind in ("name", "email", "company")})
         )
