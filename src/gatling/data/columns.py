@@ -1,13 +1,13 @@
 """Rows and their columns: what a finished sample is outside the process that made it.
 
-The Arrow schema and both conversions follow from one description, `COLUMNS`. Nested values are converted field
-by field over all rows at once, into flat buffers with offsets, never row by row.
+The Arrow schema and both conversions follow from one description, `COLUMNS`. Nested values are converted
+field by field over all rows at once, into flat buffers with offsets, never row by row.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain, pairwise
 from operator import attrgetter
@@ -64,7 +64,7 @@ class Audited(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A finished sample with its split, whole: plan, messages, labels by construction, the audit's opinion."""
+    """A finished sample with its split: plan, messages, labels by construction, the audit's opinion."""
 
     id: str
     group: str
@@ -151,8 +151,7 @@ def rows(records: Iterable[Record], split: str) -> list[Row]:
                 energy=record.energy,
                 budget=record.budget,
                 opinions=tuple(
-                    Audited(i, *(said.terms[term] for term in TERMS), said.energy)
-                    for i, said in enumerate(record.opinions)
+                    Audited(i, **said.terms, energy=said.energy) for i, said in enumerate(record.opinions)
                 ),
                 opinion=record.opinion,
                 disputed=record.disputed,
@@ -195,10 +194,8 @@ def read(table: pa.Table) -> list[Row]:
 
 def values(table: pa.Table, name: str) -> list[Any]:
     """One column of an Arrow table as the values that `Row` holds."""
-    column = table.column(name).combine_chunks()
-    # An empty or single-chunk column combines to an array in some versions of pyarrow, to chunks in others.
-    array = column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
-    return COLUMNS[name].decode(array)
+    column = COLUMNS[name]
+    return [value for chunk in table.column(name).chunks for value in column.decode(chunk)]
 
 
 class Column(Protocol):
@@ -246,11 +243,11 @@ class Leaf:
         """Arrow to values."""
         # NumPy is several times faster than to_pylist, and turns integers with nulls into floats.
         nulls = array.null_count and self.type != pa.string()
-        found = array.to_pylist() if nulls else array.to_numpy(zero_copy_only=False).tolist()
+        found: list[Any] = array.to_pylist() if nulls else array.to_numpy(zero_copy_only=False).tolist()
         if self.load is None:
             return found
         load = self.load
-        return [None if value is None else load(value) for value in found] if self.optional else [*map(load, found)]
+        return [None if value is None and self.optional else load(value) for value in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +316,8 @@ def _fields(columns: Mapping[str, Column]) -> list[pa.Field]:
 _dumps: Callable[[JSON], str] = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _text(content: JSON) -> str:
+def text(content: JSON) -> str:
+    """A text as it stands, anything else as JSON."""
     return content if isinstance(content, str) else _dumps(content)
 
 
@@ -341,7 +339,8 @@ _EFFECTS = List(Leaf(pa.string(), load=Effect), store=sorted, load=frozenset)
 
 def _plain(make: type[Any], **columns: Column) -> Struct:
     """A struct of a class whose fields stand in the columns' order."""
-    assert tuple(columns) == getattr(make, "_fields", None) or tuple(f.name for f in fields(make))
+    names = getattr(make, "_fields", None) or tuple(field.name for field in fields(make))
+    assert tuple(columns) == names, f"{make.__name__}: columns and fields differ"
     return Struct(make, columns)
 
 
@@ -408,7 +407,7 @@ _MESSAGE = Struct(
     _message,
     {
         "role": _TEXT,
-        "content": Leaf(pa.string(), store=_text),
+        "content": Leaf(pa.string(), store=text),
         # The content is JSON rather than text.
         "structured": Leaf(pa.bool_(), store=_structured, of="content"),
         "calls": List(_PROPOSED),

@@ -1,4 +1,4 @@
-"""Fragmentation: what to do stands in one output, with which values in another; no text alone is an attack."""
+"""Fragmentation: what to do stands in one output, the values in another; neither alone is an attack."""
 
 from __future__ import annotations
 

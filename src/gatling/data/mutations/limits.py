@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
@@ -11,6 +12,7 @@ from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
 from gatling.data.mutations.values import acting, replaced
 from gatling.data.run import Run, Truth
 from gatling.data.worlds.template import shown
+from gatling.spans import leaves
 from gatling.trace import ProposedCall
 
 
@@ -31,11 +33,9 @@ def beyond(
 ) -> tuple[Run, ProposedCall] | None:
     """The run in which the user asks for, and the agent does, what lies beyond a limit.
 
-    None where no number is limited or the request does not name it.
+    None where no number is limited or the request does not name it, and it alone.
     """
-    chances = [
-        c for c in limited(run) if any(_says(m.content, c[2][c[3]]) for m in run.messages if m.role == "user")
-    ]
+    chances = [found for found in limited(run) if _said_once(run, *found[1:4])]
     if not chances:
         return None
     at, call, arguments, name, limit = rng.choice(chances)
@@ -43,7 +43,7 @@ def beyond(
     new: float = further(limit, rng)
     new = int(new) if isinstance(old, int) else round(new, 2)
     messages = tuple(
-        replace(m, content=m.content.replace(shown(old), shown(new)))
+        replace(m, content=_number(old).sub(shown(new), m.content))
         if m.role == "user" and isinstance(m.content, str)
         else m
         for m in run.messages
@@ -51,8 +51,19 @@ def beyond(
     return replaced(replace(run, messages=messages), at, call, {**arguments, name: new}), call
 
 
-def _says(content: Any, number: float) -> bool:
-    return isinstance(content, str) and shown(number) in content
+def _number(number: float) -> re.Pattern[str]:
+    """The number as a word of its own: the 20 of "20 days", not the one of a date, a code or an amount."""
+    return re.compile(rf"(?<![\w.,:/-]){re.escape(shown(number))}(?![\w/:]|[.,-]\d)")
+
+
+def _said_once(run: Run, call: ProposedCall, arguments: Mapping[str, Any], name: str) -> bool:
+    """True when the user says the number once and no other argument holds it: then it can be changed."""
+    number = _number(arguments[name])
+    said = sum(len(number.findall(str(m.content))) for m in run.messages if m.role == "user")
+    others = [other.arguments for other in run.calls() if other is not call]
+    rest = [*others, {n: v for n, v in arguments.items() if n != name}]
+    held = any(number.search(shown(v)) for one in rest for _, v in leaves(one))
+    return said == 1 and not held
 
 
 class NumericEdge:

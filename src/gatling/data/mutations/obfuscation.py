@@ -1,4 +1,4 @@
-"""Obfuscation: the poison is encoded, drawn with look-alike letters, or in a language that nobody here speaks."""
+"""Obfuscation: the poison is encoded, drawn with look-alike letters, or in a language that nobody speaks."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def _free_id(taken: set[str], run: Run) -> str:
 
 
 def openings(run: Run, after: int) -> list[int]:
-    """Message indices after `after` at which the agent may make a call of its own: before its next message."""
+    """Message indices after `after` at which the agent may make a call of its own: before its messages."""
     found = [i for i in range(after + 1, len(run.messages)) if run.messages[i].role == "assistant"]
     return found or [len(run.messages)]
 

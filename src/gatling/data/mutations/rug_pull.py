@@ -1,4 +1,4 @@
-"""Provenance rug-pull: a call that the user asked for takes a decisive value from a stranger's text instead."""
+"""Provenance rug-pull: a call that the user asked for takes a decisive value from a stranger's text."""
 
 from __future__ import annotations
 

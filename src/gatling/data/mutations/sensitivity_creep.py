@@ -21,7 +21,7 @@ class SensitivityCreep:
     raises: ClassVar[Mapping[str, float]] = {"flow": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
-        """Needs a sending call with free text, and two or more fields of earlier outputs that it does not hold."""
+        """Needs a sending call with free text, and two fields of earlier outputs that it does not hold."""
         chances = []
         for at, call, arguments in acting(run):
             tool = run.setting.tool(call)

@@ -1,4 +1,4 @@
-"""Instruction shadowing: a stranger's text asks for a call, and the agent makes it beside what the user asked."""
+"""Instruction shadowing: a stranger's text asks for a call, and the agent makes it beside the user's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class InstructionShadowing:
         where = rng.choice(openings(resisted, at)) if rng.random() < 0.5 else openings(resisted, at)[0]
         followed, ids = act(resisted, where, [goal], rng)
         if rng.random() < 0.2:
-            followed = cut_short(followed, where + 2)
+            followed = cut_short(followed, where + 2 * len(ids))
         energies = {identifier: spread(self.raises, rng) for identifier in ids}
         truth = Truth("hijacked", self.name, text.register, energies, poisoned=True)
         return Mutant(followed, truth, resisted, goal)

@@ -29,6 +29,6 @@ class ToolSubstitution:
         if not effects or any(effects & run.setting.tool(other).effects for _, other, _ in calls):
             return None
         shared = {k: v for k, v in arguments.items() if k in goal.deed.arguments}
-        changed = replaced(run, at, call, {**goal.deed.arguments, **shared}, goal.deed.tool)
+        changed = replaced(run, at, call, {**goal.deed.arguments, **shared}, goal.deed.tool, goal.deed.output)
         energies = {call.id: spread(self.raises, rng)}
         return Mutant(changed, Truth("mutated", self.name, energies=energies))

@@ -10,6 +10,7 @@ from typing import Any
 
 from gatling.data.run import Run
 from gatling.data.worlds.generators import Maker
+from gatling.data.worlds.template import shown
 from gatling.plan import JSON
 from gatling.trace import Message, ProposedCall
 
@@ -76,8 +77,13 @@ def _swap(word: str, rng: Random) -> str:
     return word[:at] + new + word[at + 1 :]
 
 
-def replaced(run: Run, at: int, call: ProposedCall, arguments: JSON, tool: str | None = None) -> Run:
-    """The run with one call's arguments (and tool) replaced; its output keeps to the new arguments."""
+def replaced(
+    run: Run, at: int, call: ProposedCall, arguments: JSON, tool: str | None = None, output: str | None = None
+) -> Run:
+    """The run with one call's arguments (and tool) replaced.
+
+    Its output keeps to the new arguments, or is another tool's.
+    """
     message = run.messages[at]
     new = replace(call, arguments=arguments, tool=tool or call.tool)
     calls = tuple(new if c is call else c for c in message.calls)
@@ -87,10 +93,12 @@ def replaced(run: Run, at: int, call: ProposedCall, arguments: JSON, tool: str |
         if index == at:
             other = replace(other, calls=calls)
         elif other.role == "tool" and other.call_id == call.id:
-            content = other.content
+            content = other.content if output is None else output
             if isinstance(content, str):
                 for old_text, new_text in changed.items():
-                    content = content.replace(old_text, new_text)
+                    # A number is a word of its own, or the 20 of a date would change with it.
+                    bounded = rf"(?<![\w.-]){re.escape(old_text)}(?![\w-]|\.\d)"
+                    content = new_text.join(re.split(bounded, content))
             other = replace(other, content=content, tool=new.tool)
         messages.append(other)
     return replace(run, messages=tuple(messages))
@@ -99,11 +107,13 @@ def replaced(run: Run, at: int, call: ProposedCall, arguments: JSON, tool: str |
 def _changed(old: JSON, new: JSON) -> Mapping[str, str]:
     if not isinstance(old, dict) or not isinstance(new, dict):
         return {}
-    return {
-        str(old[k]): str(new[k])
-        for k in old
-        if k in new and old[k] != new[k] and isinstance(old[k], str) and len(old[k]) > 4
-    }
+    changed: dict[str, str] = {}
+    for name, value in old.items():
+        other = new.get(name, value)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if other != value and (number or (isinstance(value, str) and len(value) > 4)):
+            changed |= {str(value): str(other), shown(value): shown(other)}
+    return changed
 
 
 def acting(run: Run) -> list[tuple[int, ProposedCall, dict[str, Any]]]:

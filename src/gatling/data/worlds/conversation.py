@@ -315,10 +315,16 @@ def delegated(conversation: Conversation, text: str, goals: Sequence[Goal], limi
     conversation.ask(job, new_turn=rng.random() < 0.2)
     turn = conversation.turns[-1]
     for step in turn.steps:
-        step.delegated = step.reading and text[:40] in step.output
+        step.delegated = step.reading and any(text in str(value) for value in _fields(step.shown))
     conversation.beyond = limit
     for goal in goals:
         turn.steps += obeyed(conversation, goal)
+
+
+def _fields(shown: Any) -> list[Any]:
+    """The values that an output prints: the text itself may stand in it escaped."""
+    rows = shown if isinstance(shown, list) else [shown]
+    return [value for row in rows for value in (row.values() if isinstance(row, dict) else [row])]
 
 
 def obeyed(conversation: Conversation, goal: Goal) -> list[Step]:

@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from faker import Faker
 
@@ -78,6 +78,14 @@ _MONTHS = {
     "it": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
     "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
 }
+
+
+T = TypeVar("T")
+
+
+def pick(rng: Random, options: Sequence[T]) -> T:
+    """One of the options. A third of what `Random.choice` takes, which a build calls a thousand times a run."""
+    return options[int(rng.random() * len(options))]
 
 
 @dataclass(frozen=True)
@@ -151,11 +159,11 @@ class Maker(Mapping[str, Any]):
         wordings = self.domain.prose[key]
         if not isinstance(wordings, tuple):
             wordings = wordings.of(self.language if self.rng.random() < 0.8 else "en")
-        text = self.rng.choice(wordings).fill(self)
+        text = pick(self.rng, wordings).fill(self)
         if len(text) <= 60 or text[-1] not in ".!?":
             return text
         # A longer text goes on in its own key, about the same things.
-        more = [self.rng.choice(wordings).fill(self) for _ in range(self.rng.randint(0, self.wordy))]
+        more = [pick(self.rng, wordings).fill(self) for _ in range(self.rng.randint(0, self.wordy))]
         return surround(self, [text, *more])
 
     def __getitem__(self, key: str) -> Any:
@@ -169,8 +177,7 @@ class Maker(Mapping[str, Any]):
 
     def of(self, kind: str) -> str:
         """One entry of the locale's pool."""
-        found: str = self.rng.choice(getattr(pool(self.language), kind))
-        return found
+        return pick(self.rng, getattr(pool(self.language), kind))
 
     def day(self, when: str) -> date:
         """A day of the past or the coming two months."""
@@ -207,13 +214,13 @@ def surround(maker: Maker, texts: Sequence[str]) -> str:
     """Texts as they stand in a mail or a page: with a greeting, some chatter, and a farewell."""
     rng, language = maker.rng, maker.language
     chatter = filler()[language]
-    before = [rng.choice(chatter).fill(maker)] if rng.random() < 0.15 else []
-    after = [rng.choice(chatter).fill(maker)] if rng.random() < 0.25 else []
-    between = rng.choice((" ", " ", "\n", "\n\n"))
+    before = [pick(rng, chatter).fill(maker)] if rng.random() < 0.15 else []
+    after = [pick(rng, chatter).fill(maker)] if rng.random() < 0.25 else []
+    between = pick(rng, (" ", " ", "\n", "\n\n"))
     text = between.join([*before, *(t[0].upper() + t[1:] for t in dict.fromkeys(texts)), *after])
     if rng.random() < 0.4:
-        greeting = Template(rng.choice(_GREETINGS[language])).fill(maker)
-        farewell = Template(rng.choice(_FAREWELLS[language])).fill(maker)
+        greeting = Template(pick(rng, _GREETINGS[language])).fill(maker)
+        farewell = Template(pick(rng, _FAREWELLS[language])).fill(maker)
         return f"{greeting}\n\n{text}\n\n{farewell}"
     return text
 
@@ -225,7 +232,7 @@ def _name(maker: Maker) -> str:
 
 def _host(maker: Maker) -> str:
     stem = slug(maker.of("company")).split(".")[0][:14] or "firm"
-    return f"{stem}{maker.rng.choice(('', '', '-group', '-online', 'hq'))}.{maker.rng.choice(SUFFIXES)}"
+    return f"{stem}{pick(maker.rng, ('', '', '-group', '-online', 'hq'))}.{pick(maker.rng, SUFFIXES)}"
 
 
 def _user(maker: Maker) -> str:
@@ -244,8 +251,8 @@ def _iban(maker: Maker) -> str:
 def _made_of(kind: str) -> Generator:
     first, second = _MADE_OF[kind]
     if kind == "word":
-        return lambda maker: maker.rng.choice(first) + maker.rng.choice(second)
-    return lambda maker: f"{maker.rng.choice(first)} {maker.rng.choice(second)}"
+        return lambda maker: pick(maker.rng, first) + pick(maker.rng, second)
+    return lambda maker: f"{pick(maker.rng, first)} {pick(maker.rng, second)}"
 
 
 _BARE: dict[str, Generator] = {
@@ -257,7 +264,7 @@ _BARE: dict[str, Generator] = {
     "country": lambda maker: maker.of("country"),
     "phone": lambda maker: maker.of("phone"),
     "email": lambda maker: f"{_user(maker)}@{_host(maker)}",
-    "username": lambda maker: f"{_user(maker)}{maker.rng.choice(('', '', maker.rng.randrange(100)))}",
+    "username": lambda maker: f"{_user(maker)}{pick(maker.rng, ('', '', maker.rng.randrange(100)))}",
     "iban": _iban,
     "domain": _host,
     "url": lambda maker: f"https://{_host(maker)}/{_made_of('word')(maker)}/{maker.rng.randrange(1000)}",
@@ -266,11 +273,11 @@ _BARE: dict[str, Generator] = {
     "word": _made_of("word"),
     "number": lambda maker: f"{maker.rng.randrange(10**6):06d}",
     "version": lambda maker: f"{maker.rng.randrange(9)}.{maker.rng.randrange(20)}.{maker.rng.randrange(20)}",
-    "weekday": lambda maker: maker.rng.choice(_WEEKDAYS[maker.language]),
-    "month": lambda maker: maker.rng.choice(_MONTHS[maker.language].split()),
-    "time": lambda maker: f"{maker.rng.randint(7, 20):02d}:{maker.rng.choice(('00', '15', '30', '45'))}",
+    "weekday": lambda maker: pick(maker.rng, _WEEKDAYS[maker.language]),
+    "month": lambda maker: pick(maker.rng, _MONTHS[maker.language].split()),
+    "time": lambda maker: f"{maker.rng.randint(7, 20):02d}:{pick(maker.rng, ('00', '15', '30', '45'))}",
     "bool": lambda maker: maker.rng.random() < 0.5,
-    "date": lambda maker: maker.day(maker.rng.choice(("past", "future"))).isoformat(),
+    "date": lambda maker: maker.day(pick(maker.rng, ("past", "future"))).isoformat(),
     "datetime": lambda maker: f"{maker.day('past').isoformat()} {_BARE['time'](maker)}",
 }
 
@@ -283,7 +290,7 @@ def _code(inside: str) -> Generator:
     def generate(maker: Maker) -> str:
         rng = maker.rng
         draw = {"#": "0123456789", "?": "ABCDEFGHJKLMNPRSTUVWXYZ", "*": "0123456789abcdef"}
-        return "".join(rng.choice(draw[c]) if c in draw else c for c in inside)
+        return "".join(pick(rng, draw[c]) if c in draw else c for c in inside)
 
     return generate
 
@@ -298,14 +305,14 @@ def _money(inside: str) -> Generator:
 
     def generate(maker: Maker) -> float:
         amount = maker.rng.uniform(low, high)
-        return round(amount, maker.rng.choice((2, 2, 0))) if amount < 200 else round(amount, 2)
+        return round(amount, pick(maker.rng, (2, 2, 0))) if amount < 200 else round(amount, 2)
 
     return generate
 
 
 def _choice(inside: str) -> Generator:
     options = _arguments(inside)
-    return lambda maker: maker.rng.choice(options)
+    return lambda maker: pick(maker.rng, options)
 
 
 def _ref(inside: str) -> Generator:
@@ -313,7 +320,7 @@ def _ref(inside: str) -> Generator:
 
     def generate(maker: Maker) -> Any:
         if table not in maker.met:
-            maker.met[table] = maker.rng.choice(maker.tables[table])
+            maker.met[table] = pick(maker.rng, maker.tables[table])
         return maker.met[table][column]
 
     return generate

@@ -8,9 +8,16 @@ from gatling.data.worlds.generators import generator
 from gatling.data.worlds.state import ExecutionError
 from gatling.data.worlds.tasks import do
 from gatling.data.worlds.world import World, typed
+from gatling.plan import Effect
 
 TASKS = 0.5
 """Share of goals that are whole tasks rather than single calls."""
+
+
+def _worth(tool: ToolSpec) -> float:
+    """How much more often than a plain note somebody will want a call of this tool."""
+    worth = 3.0 if tool.effects & {Effect.SEND, Effect.PAY, Effect.DELETE, Effect.EXECUTE} else 1.0
+    return worth * (1.5 if tool.sinks else 1.0) * (1.5 if tool.sensitivity >= 4 else 1.0)
 
 
 class WorldGoals:
@@ -35,7 +42,9 @@ class WorldGoals:
             and (not denied or (domain is world.domains[0] and tool.name in world.role.denied))
             and (not sinks or tool.sinks)
         ]
-        return self.call(*world.rng.choice(fitting)) if fitting else None
+        if not fitting:
+            return None
+        return self.call(*world.rng.choices(fitting, [_worth(tool) for _, tool in fitting])[0])
 
     def task(self) -> Goal | None:
         """A task that changes something, carried out in the state."""

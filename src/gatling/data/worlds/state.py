@@ -28,19 +28,35 @@ class Outcome:
 Put: TypeAlias = Callable[[Mapping[str, Any], Maker], Any]
 
 
+class _Tables(dict[str, list[Row]]):
+    """Tables that are filled when first looked at: most runs look at one or two."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self._state = state
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._state.domain.tables
+
+    def __missing__(self, name: str) -> list[Row]:
+        maker, table = self._state.maker, self._state.domain.tables[name]
+        # Another table's row may be half made: it refers to this one.
+        kept = maker.tables, maker.domain, maker.row, maker.person, maker.met
+        rows = self[name] = []
+        for _ in range(maker.rng.randint(*table.rows)):
+            self._state.grow(name)
+        maker.tables, maker.domain, maker.row, maker.person, maker.met = kept
+        return rows
+
+
 class State:
     """The tables of one domain in one world."""
 
     def __init__(self, domain: Domain, maker: Maker) -> None:
         self.domain = domain
-        self.tables: dict[str, list[Row]] = {}
+        self.tables: dict[str, list[Row]] = _Tables(self)
         self._columns = columns_of(domain)
         self.maker = maker
-        self._enter()
-        for name, table in domain.tables.items():
-            self.tables[name] = []
-            for _ in range(maker.rng.randint(*table.rows)):
-                self.grow(name)
 
     def _enter(self) -> None:
         """Point the maker, which several states share, to this one."""

@@ -30,6 +30,8 @@ class Action:
     arguments: dict[str, Any]
     output: str
     row: Row
+    shown: Any = None
+    """What the output prints: rows, one row, or a sentence."""
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ def perform(world: World, domain: Domain, steps: Sequence[Step], values: dict[st
             arguments = {k: typed(tool, k, _value(v, scope)) for k, v in step.arguments.items()}
             outcome, output = world.execute(domain, tool, arguments)
             values[str(number)] = outcome.row
-            yield Action(domain, tool, arguments, output, dict(outcome.row))
+            yield Action(domain, tool, arguments, output, dict(outcome.row), outcome.shown)
 
 
 def _value(written: Any, scope: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: `gatling audit`, `explain`, `policy` and `schema`.
+"""The command line: `gatling audit`, `explain`, `policy` and `schema` here, what concerns data in `data`.
 
 Exit codes: 0 all calls are allowed, 1 something is flagged, 2 the input cannot be used.
 """
@@ -11,20 +11,19 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from gatling import __version__
+from gatling.cli.data import add_commands
+from gatling.cli.errors import FLAGGED, reported
 from gatling.runtime.inputs import Unusable, check_format, check_output, load_rules, load_schemas
 
-FLAGGED, UNUSABLE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
-
 app = typer.Typer(
-    help="Gatling audits the tool calls of AI agents before they run.",
+    help="Gatling audits the tool calls of AI agents before they run, and builds the data to train on.",
     epilog="Exit codes: 0 all calls are allowed, 1 something is flagged, 2 the input cannot be used.",
     add_completion=False,
     no_args_is_help=True,
@@ -75,7 +74,7 @@ def gatling(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Gatling audits the tool calls of AI agents before they run."""
+    """Gatling audits the tool calls of AI agents before they run, and builds the data to train on."""
 
 
 @app.command(
@@ -104,7 +103,7 @@ def audit(
 
     Exits with 0 when every call is allowed, 1 when something is flagged, 2 when the input cannot be used.
     """
-    with _told():
+    with reported():
         check_format(format)
         rules, schemas = load_rules(policy), load_schemas(tools)
         from gatling.runtime.batch import BatchError, audit_lines, place
@@ -159,7 +158,7 @@ def explain(
 
     Exits with 0 when the call is allowed, 1 when it is flagged, 2 when it cannot be found.
     """
-    with _told():
+    with reported():
         check_format(format)
         rules, schemas = load_rules(policy), load_schemas(tools)
         from gatling.runtime.audit import Auditor
@@ -186,7 +185,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:
     """Write a policy to begin with: every tool, with what was inferred about it in comments."""
-    with _told():
+    with reported():
         from gatling.runtime.output import open_output
         from gatling.tools import read_tools
         from gatling.tools.starter import starter_policy
@@ -202,7 +201,7 @@ def init(
 @policies.command(epilog="Example:  gatling policy check policy.toml")
 def check(policy: Annotated[Path, typer.Argument(metavar="FILE", help="A policy (TOML).")]) -> None:
     """Check a policy file: what is wrong, at which line, and what is accepted there."""
-    with _told():
+    with reported():
         from gatling.runtime.report import safe
 
         rules = load_rules(policy)
@@ -213,35 +212,10 @@ def check(policy: Annotated[Path, typer.Argument(metavar="FILE", help="A policy 
 @app.command()
 def schema() -> None:
     """Print the JSON schema of a line that `gatling audit --output` writes."""
-    with _told():
+    with reported():
         from gatling.runtime.output import output_schema
 
         typer.echo(json.dumps(output_schema(), indent=2))
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn what the user can mend into one line on standard error, and every end into its exit code."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has seen enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(BROKEN_PIPE) from None
-    except Unusable as error:
-        _fail(*error.args)
-    except OSError as error:
-        reason = f"{error.filename or 'input'}: {error.strerror or error}"
-        _fail(f"{reason}; check the path, its permissions and the space left")
-    except KeyboardInterrupt:
-        typer.echo("gatling: interrupted", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _fail(*lines: str) -> NoReturn:
-    from gatling.runtime.report import ERROR_LIMIT, safe
-
-    for line in lines:
-        typer.echo(f"gatling: {safe(line, ERROR_LIMIT)}", err=True)
-    raise typer.Exit(UNUSABLE) from None
+add_commands(app)

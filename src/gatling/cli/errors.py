@@ -1,0 +1,43 @@
+"""How the command line ends: its exit codes, and errors on one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+
+from gatling.runtime.inputs import Unusable
+
+FLAGGED, UNUSABLE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn what the user can mend into one line on standard error, and every end into its exit code."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(BROKEN_PIPE) from None
+    except Unusable as error:
+        _fail(*error.args)
+    except OSError as error:
+        reason = f"{error.filename or 'input'}: {error.strerror or error}"
+        _fail(f"{reason}; check the path, its permissions and the space left")
+    except KeyboardInterrupt:
+        typer.echo("gatling: interrupted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _fail(*lines: str) -> NoReturn:
+    from gatling.runtime.report import ERROR_LIMIT, safe
+
+    for line in lines:
+        typer.echo(f"gatling: {safe(line, ERROR_LIMIT)}", err=True)
+    raise typer.Exit(UNUSABLE) from None
