@@ -9,16 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import numpy as np
-
 from gatling.intent import Request, confirms
-from gatling.meaning import Vectors, read_text
+from gatling.meaning import Piece, Vectors, orders, read_text
 from gatling.plan import JSON, Span, TrustTier, field_of
 from gatling.spans import Segment, leaves
 from gatling.text import encoder, name_words
 from gatling.tools import Tool
-from gatling.tools.lexicon import VERBS
-from gatling.tools.vocabulary import word_set
 from gatling.values import value_words
 
 CONFIRMATION = 300
@@ -26,12 +22,6 @@ CONFIRMATION = 300
 
 POINTING_BITS = 14.0
 """A call points to a source for the user when an argument of at least this information is the user's word."""
-
-ALONE = 0.5
-"""Coherence of a text of one sentence, which has no surroundings."""
-
-INDEXED_BITS = 8.0
-"""Words with less information are not indexed: a value made of such words explains nothing."""
 
 SERVER_FIELDS = re.compile(
     r"(^|_)(id|ids|date|time|timestamp|status|created|updated|size|count|read|type|version|quantity|price|"
@@ -44,24 +34,16 @@ SERVER_BITS = 48.0
 """Information of a server field's value, at most: a date or an order number, not an account or address that
 a stranger put behind "id:" in a page of his own."""
 
-_POLITE = word_set(
-    "please kindly also then now just and first next finally immediately you must should need to bitte"
-)
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Note:
     """What is remembered of one span that is not the user's or the deployer's word."""
 
-    words: str
-    """Its value words, joined and padded with blanks, so that a value is found as a substring."""
+    piece: Piece
     row: int
     """Its row among the untrusted vectors, or -1."""
     record: int
     """Number of its record in the history."""
-    prose: float
-    imperative: bool
-    coherence: float
 
 
 class History:
@@ -112,9 +94,9 @@ class History:
     def _trust(self, text: str, tier: TrustTier, source: str) -> None:
         read = read_text(text)
         self._note_cut(read.cut, source)
-        ids = [self._span(s, tier, source, None, 0) for s in read.segments]
-        self.known.update(*read.words)
-        self.said.update((n, f" {' '.join(ws)} ") for n, ws in zip(ids, read.words, strict=True))
+        ids = [self._span(piece.segment, tier, source, None, 0) for piece in read.pieces]
+        self.known.update(*(piece.words for piece in read.pieces))
+        self.said.update((n, piece.padded) for n, piece in zip(ids, read.pieces, strict=True))
         self.trusted.add(ids, read.vectors, read.background)
 
     def _span(self, segment: Segment, tier: TrustTier, source: str, call: int | None, record: int) -> int:
@@ -131,46 +113,35 @@ class History:
         source = f"tool:{tool.name}" if tool else "tool"
         read = read_text(content)
         self._note_cut(read.cut, source)
-        if not read.segments:
+        if not read.pieces:
             return
         confirmation = (
             tool is not None
             and tool.acts
             and tool.output is TrustTier.VERIFIED
-            and sum(len(s.text) for s in read.segments) <= CONFIRMATION
+            and read.length <= CONFIRMATION
         )
-        vectors = read.vectors
-        others = vectors.sum(0) - vectors
-        coherence = np.einsum("ij,ij->i", vectors, others) / np.maximum(np.linalg.norm(others, axis=1), 1e-6)
-        if len(read.segments) == 1:
-            coherence[:] = ALONE
         first = len(self.records)
-        informative = encoder().informative
-        postings, holders = self.postings, self.holders
+        spans, notes, postings, holders = self.spans, self.notes, self.postings, self.holders
         row = len(self.untrusted.spans)
         numbers: tuple[list[int], list[int]] = ([], [])  # spans of strangers, spans of the service
         chosen: tuple[list[int], list[int]] = ([], [])  # and their rows in this reading
-        for index, (segment, ws) in enumerate(zip(read.segments, read.words, strict=True)):
-            trusted = confirmation or _first_party(tool, segment, ws)
+        for index, piece in enumerate(read.pieces):
+            segment = piece.segment
+            trusted = confirmation or _first_party(tool, segment, piece.words)
             record = first + segment.record
             while len(self.records) <= record:
                 self.records.append(set())
                 self.record_call.append(-1 if call is None else call)
             tier = TrustTier.VERIFIED if trusted else TrustTier.UNTRUSTED
-            number = self._span(segment, tier, source, call, record)
+            number = len(spans)
+            spans.append(Span(number, segment.text, tier, source, call, segment.path, record, segment.whole))
             numbers[trusted].append(number)
             chosen[trusted].append(index)
-            self.notes[number] = Note(
-                words=f" {' '.join(ws)} ",
-                row=-1 if trusted else row,
-                record=record,
-                prose=min(1.0, sum(map(str.isalpha, ws[:32])) / 6),
-                imperative=_orders(ws),
-                coherence=float(coherence[index]),
-            )
+            notes[number] = Note(piece, -1 if trusted else row, record)
             row += not trusted
             held = self.records[record]
-            for word in informative(ws, INDEXED_BITS):
+            for word in piece.informative:
                 posted = postings.get(word)
                 if posted is None:
                     postings[word] = [number]
@@ -180,7 +151,7 @@ class History:
                     held.add(word)
                     holders[word] = holders.get(word, 0) + 1
         for store, trusted in ((self.untrusted, False), (self.verified, True)):
-            store.add(numbers[trusted], vectors[chosen[trusted]], read.background[chosen[trusted]])
+            store.add(numbers[trusted], read.vectors[chosen[trusted]], read.background[chosen[trusted]])
 
     def unread(self, part: str) -> None:
         """Note a part of a tool's output that holds no text."""
@@ -235,13 +206,4 @@ def _first_party(tool: Tool | None, segment: Segment, ws: list[str]) -> bool:
     if segment.whole and SERVER_FIELDS.search(field_of(segment.path)):
         return "@" not in segment.text and sum(map(encoder().bits, ws)) <= SERVER_BITS
     # A short order or address in a service's record ("Pay ana@...") was put there by somebody.
-    return tool.output is TrustTier.VERIFIED and len(ws) <= 5 and "@" not in segment.text and not _orders(ws)
-
-
-def _orders(ws: list[str]) -> bool:
-    for word in ws[:4]:
-        if word in VERBS:
-            return True
-        if word not in _POLITE:
-            return False
-    return False
+    return tool.output is TrustTier.VERIFIED and len(ws) <= 5 and "@" not in segment.text and not orders(ws)

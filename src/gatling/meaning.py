@@ -17,6 +17,8 @@ import numpy as np
 from gatling.plan import JSON
 from gatling.spans import Segment, segments
 from gatling.text import Matrix, encoder, words
+from gatling.tools.lexicon import VERBS
+from gatling.tools.vocabulary import word_set
 from gatling.values import value_words
 
 WINDOW = 2048
@@ -24,6 +26,16 @@ WINDOW = 2048
 
 TEMPERATURE = 0.06
 """Softmax temperature of the tool likelihood, in cosine units."""
+
+ALONE = 0.5
+"""Coherence of a text of one sentence, which has no surroundings."""
+
+INDEXED_BITS = 8.0
+"""Words with less information are not indexed: a value made of such words explains nothing."""
+
+_POLITE = word_set(
+    "please kindly also then now just and first next finally immediately you must should need to bitte"
+)
 
 
 @lru_cache(maxsize=1)
@@ -41,24 +53,69 @@ def background(vectors: Matrix) -> Matrix:
     return out
 
 
-class Reading(NamedTuple):
-    """A text taken apart: its segments with their words, vectors and background, and what was cut."""
+class Piece(NamedTuple):
+    """What is measured of one segment, wherever its text stands."""
 
-    segments: list[Segment]
-    words: list[list[str]]
+    segment: Segment
+    words: list[str]
+    padded: str
+    """Its words, joined and padded with blanks, so that a value is found as a substring."""
+    informative: list[str]
+    """Its words that carry more than `INDEXED_BITS`."""
+    prose: float
+    """1 for a sentence of six words or more, less for shorter ones."""
+    imperative: bool
+    """It starts with a verb, politeness aside."""
+    coherence: float
+    """Cosine of the segment and the rest of the text."""
+
+
+class Reading(NamedTuple):
+    """A text taken apart: its pieces with their vectors and background, its length, and what was cut."""
+
+    pieces: list[Piece]
     vectors: Matrix
     background: Matrix
+    length: int
     cut: int
+
+
+def orders(ws: list[str]) -> bool:
+    """True when a text's first word, politeness aside, is a verb."""
+    for word in ws[:4]:
+        if word in VERBS:
+            return True
+        if word not in _POLITE:
+            return False
+    return False
 
 
 def _take_apart(content: JSON) -> Reading:
     found, cut = segments(content)
     kept = [(s, w) for s in found if (w := value_words(s.text))]
     vectors = encoder().embed([w for _, w in kept])
-    return Reading([s for s, _ in kept], [w for _, w in kept], vectors, background(vectors), cut)
+    others = vectors.sum(0) - vectors
+    coherence = np.einsum("ij,ij->i", vectors, others) / np.maximum(np.linalg.norm(others, axis=1), 1e-6)
+    if len(kept) == 1:
+        coherence[:] = ALONE
+    informative = encoder().informative
+    pieces = [
+        Piece(
+            segment,
+            ws,
+            f" {' '.join(ws)} ",
+            informative(ws, INDEXED_BITS),
+            min(1.0, sum(map(str.isalpha, ws[:32])) / 6),
+            orders(ws),
+            together,
+        )
+        for (segment, ws), together in zip(kept, coherence.tolist(), strict=True)
+    ]
+    length = sum(len(s.text) for s, _ in kept)
+    return Reading(pieces, vectors, background(vectors), length, cut)
 
 
-_take_apart_once = lru_cache(maxsize=64)(_take_apart)
+_take_apart_once = lru_cache(maxsize=128)(_take_apart)
 
 
 def read_text(content: JSON) -> Reading:

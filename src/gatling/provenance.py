@@ -13,8 +13,8 @@ from itertools import islice
 
 import numpy as np
 
-from gatling.history import INDEXED_BITS, History
-from gatling.meaning import TEMPERATURE
+from gatling.history import History
+from gatling.meaning import INDEXED_BITS, TEMPERATURE
 from gatling.plan import (
     JSON,
     ArgumentProvenance,
@@ -149,7 +149,7 @@ def _whole_origins(history: History, text: str, ws: list[str]) -> list[Origin]:
     key = f" {' '.join(ws)} "
     found = []
     for number in _posted(history, rarest):
-        if key in history.notes[number].words:
+        if key in history.notes[number].piece.padded:
             match: Match = "exact" if text in history.spans[number].text else "normalised"
             found.append(Origin(number, 1.0, match))
     return found
@@ -259,7 +259,7 @@ def _explanations(
     for i, number in enumerate(numbers):
         note, span, values = history.notes[number], history.spans[number], held.get(number, [])
         bits = sum(v.bits for v in values)
-        bits_of_prose = 0.3 * sum(encoder().bits(w) for w in long_words if f" {w} " in note.words)
+        bits_of_prose = 0.3 * sum(encoder().bits(w) for w in long_words if f" {w} " in note.piece.padded)
         delegated = 0.0
         if delegates and not telling.isdisjoint(history.records[note.record]):
             delegated = 1.0
@@ -272,13 +272,13 @@ def _explanations(
                 tool=tool_gains[i],
                 call=call_gains[i],
                 relevance=float(relevance[i]),
-                coherence=note.coherence,
+                coherence=note.piece.coherence,
                 information=min(bits + bits_of_prose, 50.0) / 50.0,
                 share=min(bits, total) / total,
                 values=min(len(values), 3),
-                prose=note.prose,
+                prose=note.piece.prose,
                 datum=span.whole,
-                imperative=note.imperative,
+                imperative=note.piece.imperative,
                 delegated=delegated,
                 sink=any(names_of(v.path) & tool.sinks for v in values),
                 slot=any(fields & set(name_words(field_of(v.path))) for v in values),
