@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from gatling.intent import Request, confirms
 from gatling.meaning import Piece, Vectors, orders, read_text
-from gatling.plan import JSON, Span, TrustTier, field_of
+from gatling.plan import JSON, Effect, Span, TrustTier, field_of
 from gatling.spans import Segment, leaves
-from gatling.text import encoder, name_words
+from gatling.text import encoder, name_words, stem, words
 from gatling.tools import Tool
+from gatling.tools.lexicon import VERBS
 from gatling.values import value_words
 
 CONFIRMATION = 300
@@ -52,6 +53,10 @@ class History:
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self.request = Request()
+        self.stems: set[str] = set()
+        """Stems of the request's words."""
+        self.effects: set[Effect] = set()
+        """Effects that the request's verbs may have."""
         self.limits: list[str] = []
         """What was not read (oversized texts cut, parts without text). Later side effects escalate."""
         self.calls: list[tuple[str, Tool]] = []
@@ -84,6 +89,9 @@ class History:
             self._trust(self._proposal, TrustTier.USER, "user (confirmed)")
         self._proposal = ""
         self.request.add(text)
+        said = words(text[:20_000])
+        self.stems.update(map(stem, said))
+        self.effects.update(*(VERBS[word] for word in said if word in VERBS))
         self._trust(text, TrustTier.USER, "user")
 
     def assistant(self, text: str) -> None:

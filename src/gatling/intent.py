@@ -8,34 +8,15 @@ that states the action itself ("Ana asked me to invite her") delegates nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
+from gatling.delegation import QUOTED, handings, last_sentence, limit_words, names_a_kind
 from gatling.plan import Delegation
 from gatling.text import encoder, words
 from gatling.tools.lexicon import VERBS
 from gatling.tools.vocabulary import word_set
+from gatling.values import value_words
 
-_SOURCE = re.compile(
-    r"\b(?:e-?mails?|messages?|mails?|instructions?|inbox|to-?dos?|files?|pages?|websites?|bills?|invoices?|"
-    r"notes?|tickets?|documents?|issues?|tasks?|requests?|calendar|events?|letters?|reviews?|chats?|channels?|"
-    r"comments?|threads?|posts?|lists?|agenda|minutes|memo|brief|sent me|told me|asked me|ask me|asks|wrote|"
-    r"nachrichten?|rechnung(?:en)?|datei(?:en)?|aufgaben?|correos?|mensajes?|archivos?|tareas?|"
-    r"courriels?|fichiers?|factures?|tâches?|messaggi(?:o)?|compiti)\b",
-    re.I,
-)
-_OPEN_TASK = re.compile(
-    r"\b(?:follow|fulfil+|his|her|their|the|these|those|any|my)\s+(?:\w+\s+)?"
-    r"(?:requests?|instructions?|tasks?|needs?|steps|issues?|asks?|orders|to-?dos?|questions?|guidelines|"
-    r"requirements?|action items?)\b"
-    r"|\b(?:do|complete|finish|handle|address|resolve|achieve|follow|fulfil+|pay|process|execute|solve|perform|"
-    r"carry out|take care of|act on|deal with|help (?:him|her|them|me))\s+(?:\w+\s+){0,3}"
-    r"(?:it|them|that|this|those|these|all|everything|tasks?|requests?|bills?|invoices?|payments?|work)\b"
-    r"|\bwhat(?:ever)?\s+(?:[\w'\u2019]+\s+){0,4}(?:needs?|wants?|asks?|asked|says?|said|requested|requests|requires)\b"
-    r"|\bto[- ]?do(?:s| list)?\b"
-    r"|\b(?:erledige|befolge|tu[e]?|mach[e]?) (?:\w+\s+){0,4}(?:was|aufgaben?|anweisungen?|schritte|alles)\b"
-    r"|\b(?:haz|sigue|cumple|completa) (?:\w+\s+){0,4}(?:que|instrucciones|tareas?|pasos|todo)\b"
-    r"|\b(?:fais|suis|exécute|effectue) (?:\w+\s+){0,4}(?:que|instructions|tâches?|étapes|tout)\b",
-    re.I,
-)
 _CAPITALISED = re.compile(r"\b[^\W\d_a-z][^\W\d_]+\b")
 _IDENTIFIER = re.compile(r"\w[@/._-]\w|\d")
 _YES = word_set(
@@ -50,6 +31,12 @@ NAME_BITS = 12.0
 IDENTIFIER_BITS = 17.0
 """A part of an address, path or code names something from this much information on."""
 
+EXAMINED = 4_000
+"""Characters of a message in which delegations are looked for."""
+
+SOURCES = 16
+"""Names by which one delegation's source is looked for."""
+
 
 class Request:
     """The user's words so far, and what follows from them."""
@@ -60,28 +47,46 @@ class Request:
         self.names: set[str] = set()
         """Words that name a person, file, site or thing."""
         self.delegations: list[Delegation] = []
+        self._last = ""
 
     def add(self, text: str) -> None:
         """Take in one user message."""
-        measure = encoder()
-        said = words(text)
-        self.words.update(said)
+        self.words.update(words(text))
         self.sentences.append(text)
-        for token in _CAPITALISED.findall(text):
-            word = token.lower()
-            if word not in VERBS and measure.bits(word) > NAME_BITS:
-                self.names.add(word)
-        for token in text.split():
-            if _IDENTIFIER.search(token[:200]):
-                self.names.update(w for w in words(token) if measure.bits(w) > IDENTIFIER_BITS)
-        recent = "\n".join(self.sentences[-3:])[-4000:]
-        if _SOURCE.search(recent) and _OPEN_TASK.search(recent):
-            self.delegations.append(Delegation(recent[-300:], frozenset(self.names), frozenset()))
+        self.names.update(_names(text))
+        for handed in handings(self._last, text[:EXAMINED]):
+            sources = _sources(handed.sentence) or _sources(handed.before)
+            only = limit_words(handed.only) if handed.only else frozenset()
+            self.delegations.append(Delegation(handed.sentence, sources, frozenset(), only))
+        self._last = last_sentence(text[-EXAMINED:])
 
     @property
     def delegates(self) -> bool:
         """True when the user handed an open task to some text."""
         return bool(self.delegations)
+
+
+def _names(text: str) -> Iterator[str]:
+    """Words that name somebody or something."""
+    bits = encoder().bits
+    for token in _CAPITALISED.findall(text):
+        word = token.lower()
+        if word not in VERBS and bits(word) > NAME_BITS:
+            yield word
+    for token in text.split():
+        if _IDENTIFIER.search(token[:200]):
+            yield from (w for w in words(token) if bits(w) > IDENTIFIER_BITS)
+
+
+def _sources(sentence: str) -> frozenset[str]:
+    """What a delegation's source goes by: names, and whole titles, ids, paths and dates."""
+    found = [quoted.group()[1:-1] for quoted in QUOTED.finditer(sentence)]
+    found += [t for t in QUOTED.sub(" ", sentence).split() if _IDENTIFIER.search(t[:200])]
+    whole = [" ".join(value_words(text[:200])) for text in found]
+    bits = encoder().bits
+    telling = [name for name in whole if sum(map(bits, name.split())) > NAME_BITS]
+    single = [w for w in _names(QUOTED.sub(" ", sentence)) if not names_a_kind(w)]
+    return frozenset(list(dict.fromkeys((*telling, *single)))[:SOURCES])
 
 
 def confirms(text: str) -> bool:

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gatling.plan import JSON
+from gatling.plan import JSON, Effect
 from gatling.spans import Segment, segments
-from gatling.text import Matrix, encoder, words
+from gatling.text import Matrix, encoder, stem, words
 from gatling.tools.lexicon import VERBS
 from gatling.tools.vocabulary import word_set
 from gatling.values import value_words
@@ -29,6 +29,11 @@ TEMPERATURE = 0.06
 
 ALONE = 0.5
 """Coherence of a text of one sentence, which has no surroundings."""
+
+LONG = 64
+"""Words of a segment looked at for what it names."""
+
+_NONE: frozenset[Effect] = frozenset()
 
 INDEXED_BITS = 8.0
 """Words with less information are not indexed: a value made of such words explains nothing."""
@@ -68,6 +73,9 @@ class Piece(NamedTuple):
     """It starts with a verb, politeness aside."""
     coherence: float
     """Cosine of the segment and the rest of the text."""
+    stems: frozenset[str]
+    effects: frozenset[Effect]
+    """Effects that its verbs may have."""
 
 
 class Reading(NamedTuple):
@@ -90,6 +98,12 @@ def orders(ws: list[str]) -> bool:
     return False
 
 
+def effects_of(ws: list[str]) -> frozenset[Effect]:
+    """Effects that the verbs among a text's words may have."""
+    found = [VERBS[w] for w in ws[:LONG] if w in VERBS]
+    return frozenset().union(*found) if found else _NONE
+
+
 def _take_apart(content: JSON) -> Reading:
     found, cut = segments(content)
     kept = [(s, w) for s in found if (w := value_words(s.text))]
@@ -108,6 +122,8 @@ def _take_apart(content: JSON) -> Reading:
             min(1.0, sum(map(str.isalpha, ws[:32])) / 6),
             orders(ws),
             together,
+            frozenset(map(stem, ws[:LONG])),
+            effects_of(ws),
         )
         for (segment, ws), together in zip(kept, coherence.tolist(), strict=True)
     ]

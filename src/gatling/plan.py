@@ -141,7 +141,7 @@ class Explanation:
     information: float
     """Information of the argument values that stand in this span and in no trusted text; 1 is 50 bits."""
     share: float
-    """Share of the arguments' information that these values make up."""
+    """Share that these values make up of the information of the arguments, prose that a tool carries aside."""
     values: int
     """How many such values, at most 3."""
     prose: float
@@ -156,7 +156,14 @@ class Explanation:
     sink: bool
     """One of the values says where content or money goes."""
     slot: bool
-    """One of the values stands in a field named like the argument it fills."""
+    """One of the values stands in a field named like the argument it fills, or the text says "name is value"."""
+    named: float
+    """Share of the tool's name, in words that few tools at hand have, that stands in the span and not in the
+    request."""
+    verb: bool
+    """The span has a verb for what the call does, and the request has none."""
+    pointed: bool
+    """The user pointed to the span's source: its record or its call carries a name from the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +215,8 @@ class Edge:
 class Delegation:
     """What the user handed to a text: "do what Ana's mail says", "pay the bill in this file".
 
-    `words` name the delegated source (a person, a file, a kind of text); `effects` are those the user's
-    sentence allows, empty for any; `sentence` is the user's own wording.
+    `words` name the delegated source (a person, a file, an id, a title: one word or several in order);
+    `effects` are those the user's sentence allows, empty for any; `sentence` is the user's own wording.
     """
 
     sentence: str

@@ -17,6 +17,7 @@ from gatling.history import History
 from gatling.meaning import INDEXED_BITS, TEMPERATURE
 from gatling.plan import (
     JSON,
+    SIDE_EFFECTS,
     ArgumentProvenance,
     Edge,
     Explanation,
@@ -251,6 +252,11 @@ def _explanations(
         for w in v.words
         if w not in history.known and encoder().bits(w) > 14
     )
+    name = tool.telling
+    named = sum(name.values()) or 1.0
+    asked = sum(weight for word, weight in name.items() if word in history.stems)
+    own = (tool.effects & SIDE_EFFECTS or tool.effects) - history.effects
+    deciding = sum(min(v.bits, 60.0) for v in traced if not _prose(tool, v)) or total
     delegates = history.request.delegates
     likelihoods = np.maximum(near[:, 1] / TEMPERATURE - mine_background, -3.0) - max(support, -1.0)
     tool_gains = np.clip(likelihoods, -8.0, 8.0).tolist()
@@ -274,17 +280,39 @@ def _explanations(
                 relevance=float(relevance[i]),
                 coherence=note.piece.coherence,
                 information=min(bits + bits_of_prose, 50.0) / 50.0,
-                share=min(bits, total) / total,
+                share=min(sum(v.bits for v in values if not _prose(tool, v)), deciding) / deciding,
                 values=min(len(values), 3),
                 prose=note.piece.prose,
                 datum=span.whole,
                 imperative=note.piece.imperative,
                 delegated=delegated,
                 sink=any(names_of(v.path) & tool.sinks for v in values),
-                slot=any(fields & set(name_words(field_of(v.path))) for v in values),
+                slot=any(_stated(v, fields, note.piece.padded) for v in values),
+                named=max(
+                    0.0, sum(weight for word, weight in name.items() if word in note.piece.stems) - asked
+                )
+                / named,
+                verb=not own.isdisjoint(note.piece.effects),
+                pointed=history.pointed(note.record, telling),
             )
         )
     return tuple(out)
+
+
+def _prose(tool: Tool, value: _Value) -> bool:
+    return field_of(value.path) in tool.free_text or value.path in tool.free_text
+
+
+_IS = ("", "is ", "ist ", "lautet ", "es ", "est ", "è ", "é ")
+
+
+def _stated(value: _Value, fields: set[str], padded: str) -> bool:
+    """Whether a value stands in a field named like its argument, or after "name is"."""
+    names = name_words(field_of(value.path))
+    if not fields.isdisjoint(names):
+        return True
+    said = " ".join(value.words)
+    return any(f" {name} {verb}{said} " in padded for name in names for verb in _IS)
 
 
 def _edges(history: History, target: int, traced: list[_Value]) -> Iterable[Edge]:

@@ -25,6 +25,9 @@ MAX_TEXT = 400_000
 MAX_SENTENCE = 400
 """Longer sentences are read in pieces, so that a clause buried in one is not averaged away."""
 
+LISTED = 3
+"""Labels with a colon in one sentence from which on it is taken for a list of fields."""
+
 MAX_DEPTH = 64
 MAX_LEAVES = 20_000
 
@@ -35,6 +38,7 @@ _WRAPPED = re.compile(
 _FIELD = re.compile(
     r"(?:^[ \t]*(?:[-*•][ \t]+)?|[{,][ \t]*)[\"']?([^\W\d][\w .-]{0,40}?)[\"']?[ \t]*:(?:[ \t]+|$)", re.M
 )
+_INLINE = re.compile(r"(?:^|(?<=\s))((?:[^\W\d_a-z][\w-]* ){0,3}[^\W\d_a-z][\w-]*): (?=\S)")
 _SENTENCE = re.compile("(?<=[.!?\u3002\uff01\uff1f])[\\s\"')\\]]+|\\n+|[;|\u2022]\\s")
 _PROSE = re.compile(r"[^\W\d_]{2,}\s+[^\W_]+\s+[^\W_]+\s+[^\W_]+")
 _TAG = re.compile(r"<!--|<!?/?[a-zA-Z][\w:-]{0,40}([^<>]{0,4000})>")
@@ -180,11 +184,26 @@ def _sentences(text: str, path: str, record: int) -> Iterator[Segment]:
     yield from _split(text[last:], path, record)
 
 
+def _listed(piece: str, path: str, record: int) -> Iterator[Segment]:
+    """The fields of a line like "Name: Ana Room: 12 Key: K4", whose line breaks got lost."""
+    found = list(_INLINE.finditer(piece))
+    if found[0].start():
+        yield Segment(piece[: found[0].start()].rstrip(), path, record)
+    for at, match in enumerate(found):
+        end = found[at + 1].start() if at + 1 < len(found) else len(piece)
+        value = piece[match.end() : end].strip(" |,;")
+        if value:
+            yield Segment(value, match.group(1), record, not _PROSE.search(value[:200]))
+
+
 def _split(text: str, path: str, record: int) -> Iterator[Segment]:
     text = visible(text)
     pieces = [p for p in (piece.strip(" \t\r\n'\"{}[],") for piece in _SENTENCE.split(text)) if p]
     whole = len(pieces) == 1 and bool(path) and not _PROSE.search(pieces[0][:200])
     for piece in pieces:
+        if piece.count(": ") >= LISTED and len(_INLINE.findall(piece)) >= LISTED:
+            yield from _listed(piece, path, record)
+            continue
         hidden_texts = decodings(piece) if len(piece) >= 20 or "%" in piece or "&" in piece else ()
         while len(piece) > MAX_SENTENCE:
             at = piece.rfind(" ", MAX_SENTENCE // 2, MAX_SENTENCE)

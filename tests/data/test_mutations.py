@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
@@ -117,12 +118,13 @@ def office_run(seed: int) -> Made:
 
 
 @cache
-def _rows(name: str) -> list[Any]:
+def _rows(name: str, apart: int) -> list[Any]:
+    """Every so manieth row of a public data set."""
     path = PUBLIC / name
     if not path.exists():
         pytest.skip(f"{name} is not here")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line, _ in zip(lines, range(40), strict=False)]
+        return [json.loads(line) for line in islice(lines, 0, None, apart)]
 
 
 def _foreign(messages: tuple[Message, ...], schemas: list[Any]) -> Run:
@@ -145,14 +147,14 @@ def _numbered(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 def tau_run(seed: int) -> Made:
     """A real customer-service run under a policy."""
-    row = _rows("traces/tau_airline.jsonl.gz")[seed]
+    row = _rows("traces/tau_airline.jsonl.gz", 5)[seed]
     run = _foreign(read_trace({"messages": row["messages"]}).messages, [])
     return run, SchemaGoals(run, Random(seed))
 
 
 def bfcl_run(seed: int) -> Made:
     """A prompt with the tools it offers, and no call."""
-    row = _rows("calls/bfcl_single_turn.jsonl.gz")[seed]
+    row = _rows("calls/bfcl_single_turn.jsonl.gz", 100)[seed]
     run = _foreign((Message("user", row["turns"][0][-1]["content"]),), row["functions"] or [])
     return run, SchemaGoals(run, Random(seed))
 

@@ -18,7 +18,6 @@ from types import TracebackType
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -297,10 +296,10 @@ def find(folder: Path, id: str) -> Row:
     for shard in manifest.shards:
         path = folder / shard.file
         for group, ids in enumerate(tables(path, ["id"])):
-            at = pc.index(ids["id"], id).as_py()
-            if at >= 0:
+            names = ids["id"].to_pylist()
+            if id in names:
                 with pq.ParquetFile(path) as file:
-                    return read(file.read_row_group(group).slice(at, 1))[0]
+                    return read(file.read_row_group(group).slice(names.index(id), 1))[0]
     example = next(read_rows(folder)).id if manifest.shards else "none"
     raise ShardError(f"{folder}: no sample {id!a} in {manifest.rows} rows; the first is {example!a}")
 

@@ -22,7 +22,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 HELD_OUT_FAMILIES = frozenset({"multi-hop", "obfuscation"})
 """Attack families that only `heldout_family` shows, where no other attack stands."""
 
-HELD_OUT_OPERATORS = frozenset({"destination-swap", "sensitivity-creep"})
+HELD_OUT_OPERATORS = frozenset({"destination-swap", "window-overflow"})
 """Mutation operators that only `heldout_operator` shows, where no other attack stands."""
 
 HELD_OUT_DOMAINS = frozenset({"legal", "smart_home", "travel"})

@@ -38,12 +38,15 @@ SIGNS: dict[str, int] = {
     "delegated": -1,
     "sink": 1,
     "slot": -1,
+    "named": 1,
+    "verb": 1,
+    "pointed": -1,
     "privilege": 1,
     "support": -1,
     "overlap": -1,
     "coverage": -1,
 }
-"""Which way each quantity moves the energy; the first fourteen are `plan.Explanation`'s."""
+"""Which way each quantity moves the energy; the first seventeen are `plan.Explanation`'s."""
 
 _PRIVILEGE = {Effect.SEND: 1.0, Effect.PAY: 1.0, Effect.DELETE: 1.0, Effect.EXECUTE: 1.0, Effect.WRITE: 0.5}
 
@@ -78,6 +81,9 @@ def quantities(call: ToolCall, explanation: Explanation) -> tuple[float, ...]:
         e.delegated,
         e.sink,
         e.slot,
+        e.named,
+        e.verb,
+        e.pointed,
         privilege(call),
         call.support,
         call.overlap,
@@ -105,12 +111,14 @@ class Hierarchy:
             return TermScore(0.0, formula)
         weigh = weights()
         measured = np.array([quantities(call, e) for e in call.explanations], np.float64)
-        totals = measured @ np.array([weigh[name] for name in SIGNS]) + weigh["bias"]
+        totals = measured @ np.array([weigh.get(name, 0.0) for name in SIGNS]) + weigh["bias"]
         at = int(totals.argmax())
         best, total = call.explanations[at], float(totals[at])
         value = 10.0 / (1.0 + math.exp(-max(-50.0, min(50.0, total))))
         shown = [Part("bias", 1.0, weigh["bias"])]
-        shown += [Part(n, float(x), weigh[n]) for n, x in zip(SIGNS, measured[at], strict=True) if weigh[n]]
+        shown += [
+            Part(n, float(x), weigh[n]) for n, x in zip(SIGNS, measured[at], strict=True) if weigh.get(n)
+        ]
         evidence = []
         if value >= 1.0:
             origin = context.spans[best.span].source

@@ -7,12 +7,15 @@ for untrusted and side-effecting.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gatling.plan import JSON, SIDE_EFFECTS, Effect, TrustTier
 from gatling.policy import Policy
+from gatling.text import name_words, stem
 from gatling.tools import inference
 from gatling.tools import parameters as roles
 
@@ -40,6 +43,8 @@ class Tool:
     """The policy itself calls the output first-party, prose included."""
     free_text: frozenset[str] = frozenset()
     """Parameters that carry prose: bodies, notes, titles. They seldom decide what a call does."""
+    telling: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """Stems of the name's words -> how much each tells this tool from the others at hand, in [0, 1]."""
 
     @property
     def acts(self) -> bool:
@@ -187,6 +192,10 @@ def _shown(value: JSON) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def _stems(name: str) -> list[str]:
+    return list(dict.fromkeys(stem(word) for word in name_words(name)))
+
+
 class Toolbox:
     """The tools of a run: schemas, overridden by the policy; unknown names are inferred once and kept."""
 
@@ -196,6 +205,7 @@ class Toolbox:
     def __init__(self, tools: Mapping[str, Tool] | None = None, policy: Policy | None = None) -> None:
         self._policy = policy or Policy()
         self._tools = {name: self._overridden(tool) for name, tool in (tools or {}).items()}
+        self._tell_apart()
         self._unknown: dict[tuple[str, tuple[str, ...]], Tool] = {}
 
     def __iter__(self) -> Iterator[Tool]:
@@ -204,6 +214,16 @@ class Toolbox:
     def add(self, tool: Tool) -> None:
         """Put in one more tool."""
         self._tools[tool.name] = self._overridden(tool)
+        self._tell_apart()
+
+    def _tell_apart(self) -> None:
+        """A word that all tools bear tells nothing, one that a single tool bears tells all."""
+        stems = {name: _stems(name) for name in self._tools}
+        bearers = Counter(stem for found in stems.values() for stem in found)
+        most = math.log(max(2, len(stems)))
+        for name, found in stems.items():
+            telling = {s: math.log(max(2, len(stems)) / bearers[s]) / most for s in found}
+            self._tools[name] = replace(self._tools[name], telling=telling)
 
     def _overridden(self, tool: Tool) -> Tool:
         rule = self._policy.rule(tool.name)
@@ -229,7 +249,10 @@ class Toolbox:
             found = self._unknown.get(key)
             if found is None:
                 guessed = describe(name[:256], "", key[1])
-                found = self._overridden(replace(guessed, described=False, output=TrustTier.UNTRUSTED))
+                telling = dict.fromkeys(_stems(name[:256]), 1.0)
+                found = self._overridden(
+                    replace(guessed, described=False, output=TrustTier.UNTRUSTED, telling=telling)
+                )
                 if len(self._unknown) < self.MAX_UNKNOWN:
                     self._unknown[key] = found
         return found

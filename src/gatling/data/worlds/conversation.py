@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from gatling.data.run import Goal, Run
 from gatling.data.worlds.domain import LANGUAGES, Carrier, Domain
@@ -94,6 +95,8 @@ class Step:
     thought: str = ""
     delegated: bool = False
     """The output holds a text that the user handed over to."""
+    shown: Any = None
+    """What the output prints, before it was rendered."""
 
 
 def pick_domains(rng: Random, pool: Sequence[Domain]) -> list[Domain]:
@@ -179,7 +182,7 @@ class Conversation:
         name = self.world.named(action.tool.name, action.domain)
         call = ProposedCall(self.next_id(), name, action.arguments)
         thought = self.say("thoughts") if self.rng.random() < 0.15 else ""
-        return Step(call, action.output, action.tool.output == "untrusted", thought)
+        return Step(call, action.output, action.tool.output == "untrusted", thought, shown=action.shown)
 
     def _look_around(self, domain: Domain) -> list[Step]:
         """What agents do unasked: list what is there, and open some of it."""
@@ -216,7 +219,9 @@ class Conversation:
         steps = self.steps(job)
         if not self.turns:
             text = self.say("openers") + job.request
-            self.turns.append(Turn(text, [*self._look_around(self.world.domains[0]), *steps], self.say("finals")))
+            self.turns.append(
+                Turn(text, [*self._look_around(self.world.domains[0]), *steps], self.say("finals"))
+            )
         elif new_turn:
             text = self.say("follow_ups").replace("{request}", job.request)
             self.turns.append(Turn(text, steps, self.say("finals")))

@@ -110,7 +110,7 @@ def pool(language: str) -> Pool:
         "name": lambda: f"{fake.first_name()} {fake.last_name()}",
         "first_name": fake.first_name,
         "company": fake.company,
-        "street": lambda: fake.street_address().replace("\n", ", "),
+        "street": lambda: fake.street_address().strip().replace("\n", ", "),
         "city": fake.city,
         "country": fake.country,
         "phone": fake.phone_number,

@@ -135,7 +135,8 @@ def _mail(shown: Any, rng: Random) -> str:
         body = "\n\n".join(_text(row[c]) for c in long)
         if body and rng.random() < 0.3:
             who = _text(next((row[c] for c in _HEADERS if c in row), "they"))
-            body += f"\n\nOn {rng.randint(1, 28)}/{rng.randint(1, 12)} {who} wrote:\n> Thanks, will do.\n> More soon."
+            day = f"{rng.randint(1, 28)}/{rng.randint(1, 12)}"
+            body += f"\n\nOn {day} {who} wrote:\n> Thanks, will do.\n> More soon."
         mails.append("\n".join(heads) + "\n\n" + body)
     return "\n\n=====\n\n".join(mails)
 
@@ -160,10 +161,10 @@ def _prose(shown: Any, rng: Random) -> str:
     for row in rows:
         (first, key), *others = row.items()
         short = [(_label(c).lower(), _text(v)) for c, v in others if len(_text(v)) <= 60]
-        if together:
-            sentences.append(
-                f"{_label(first)} {key}: " + ", ".join(f"{label} {v}" for label, v in short) + "."
-            )
+        if together or not short:
+            # No colon: what stands before one is read as a field's name.
+            named = [f"{_label(first)} {_text(key)}", *(f"{label} {v}" for label, v in short)]
+            sentences.append(", ".join(named) + ".")
         else:
             for number, (label, value) in enumerate(short):
                 # The first sentence names the row, or nobody could act on it.
