@@ -10,13 +10,16 @@ import re
 from dataclasses import dataclass
 
 from gatling.intent import Request, confirms
-from gatling.meaning import Piece, Vectors, orders, read_text
+from gatling.meaning import INDEXED_BITS, Piece, Vectors, orders, read_text
 from gatling.plan import JSON, Effect, Span, TrustTier, field_of
 from gatling.spans import Segment, leaves
 from gatling.text import encoder, name_words, stem, words
 from gatling.tools import Tool
 from gatling.tools.lexicon import VERBS
 from gatling.values import value_words
+
+DELEGATIONS = 4
+"""The latest delegations that are looked at."""
 
 CONFIRMATION = 300
 """An acting tool's output up to this many characters is its own confirmation; longer, it carries content."""
@@ -76,6 +79,8 @@ class History:
         self.pointing: set[int] = set()
         """Calls whose arguments name something that the request names."""
         self._proposal = ""
+        self._arguments: list[list[JSON]] = []
+        self._handed: tuple[tuple[int, ...], list[set[int]]] = ((), [])
 
     # Messages
 
@@ -172,7 +177,9 @@ class History:
         index = len(self.calls)
         self.calls.append((identifier, tool))
         self.tool_words.update(name_words(tool.name[:256]))
-        if any(self._comes_from_request(value) for _, value in leaves(arguments)):
+        values = [value for _, value in leaves(arguments)]
+        self._arguments.append(values[:32])
+        if any(map(self._comes_from_request, values)):
             self.pointing.add(index)
         return index
 
@@ -203,6 +210,52 @@ class History:
     def pointed(self, record: int, telling: set[str]) -> bool:
         """True when the user pointed to a record: by a name in it, or by a call made with words of his."""
         return self.record_call[record] in self.pointing or not telling.isdisjoint(self.records[record])
+
+    def delegated(self, tool: Tool) -> tuple[set[int], bool]:
+        """Records that delegations open to calls of this tool; whether one names no known source."""
+        delegations = self.request.delegations[-DELEGATIONS:]
+        if not delegations:
+            return set(), False
+        state = (len(self.spans), len(self.calls), len(self.request.delegations))
+        if self._handed[0] != state:
+            said = [" | ".join(_said(values)).join("  ") for values in self._arguments]
+            self._handed = state, [self._sources(d.words, said) for d in delegations]
+        own = set(map(stem, name_words(tool.name[:256])))
+        limits = self.request.only[-DELEGATIONS:]
+        open_to = [
+            found
+            for found, only in zip(self._handed[1], limits, strict=True)
+            if not only or 2 * len(own & only) > min(len(own), len(only))
+        ]
+        return set().union(*open_to), not all(open_to)
+
+    def _sources(self, names: frozenset[str], said: list[str]) -> set[int]:
+        """Records that a delegation names: by words in them, or by arguments of the call they answer."""
+        few = max(2.0, 0.34 * len(self.records))
+        bits = encoder().bits
+        score: dict[int, float] = {}
+        for name in sorted(names - self.tool_words):
+            posted = [self.postings.get(w, []) for w in name.split() if bits(w) > INDEXED_BITS]
+            spans = min(posted, key=len, default=[])[:400]
+            holders = {self.notes[n].record for n in spans if f" {name} " in self.notes[n].piece.padded}
+            if len(holders) > few:
+                continue
+            asked = {call for call, values in enumerate(said) if f" {name} " in values}
+            asked -= {self.record_call[record] for record in holders}
+            if asked:
+                holders |= {record for record, call in enumerate(self.record_call) if call in asked}
+            for record in holders:
+                score[record] = score.get(record, 0.0) + min(40.0, sum(map(bits, name.split())))
+        best: dict[int, float] = {}
+        for record, value in score.items():
+            call = self.record_call[record]
+            best[call] = max(best.get(call, 0.0), value)
+        least = 0.4 * max(best.values(), default=0.0)
+        return {r for r, value in score.items() if value >= max(least, 0.7 * best[self.record_call[r]])}
+
+
+def _said(values: list[JSON]) -> list[str]:
+    return [" ".join(value_words(value[:400])) for value in values if isinstance(value, str)]
 
 
 def _first_party(tool: Tool | None, segment: Segment, ws: list[str]) -> bool:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gatling.delegation import QUOTED, handings, last_sentence, limit_words, names_a_kind
+from gatling.delegation import QUOTED, handings, last_sentence, limit_words, names_a_kind, without_verbs
 from gatling.plan import Delegation
-from gatling.text import encoder, words
+from gatling.text import encoder, stem, words
 from gatling.tools.lexicon import VERBS
 from gatling.tools.vocabulary import word_set
 from gatling.values import value_words
 
 _CAPITALISED = re.compile(r"\b[^\W\d_a-z][^\W\d_]+\b")
 _IDENTIFIER = re.compile(r"\w[@/._-]\w|\d")
+_POLITE = word_set("bitte please gracias danke merci grazie obrigado obrigada")
 _YES = word_set(
     "yes yeah yep yup ok okay sure correct confirm confirmed proceed approved agreed absolutely certainly "
     "ja oui sí si sim da hai はい 是 好 好的 go ahead please do it that is right fine great thanks thank you "
@@ -47,6 +48,8 @@ class Request:
         self.names: set[str] = set()
         """Words that name a person, file, site or thing."""
         self.delegations: list[Delegation] = []
+        self.only: list[frozenset[str]] = []
+        """For each delegation, stems of words for the one kind of call it is limited to, empty for any."""
         self._last = ""
 
     def add(self, text: str) -> None:
@@ -55,9 +58,11 @@ class Request:
         self.sentences.append(text)
         self.names.update(_names(text))
         for handed in handings(self._last, text[:EXAMINED]):
-            sources = _sources(handed.sentence) or _sources(handed.before)
-            only = limit_words(handed.only) if handed.only else frozenset()
-            self.delegations.append(Delegation(handed.sentence, sources, frozenset(), only))
+            sources = _sources(handed.sentence)
+            if handed.back or not sources:
+                sources |= _sources(handed.before)
+            self.delegations.append(Delegation(handed.sentence, sources, frozenset()))
+            self.only.append(frozenset(map(stem, limit_words(handed.only))))
         self._last = last_sentence(text[-EXAMINED:])
 
     @property
@@ -71,7 +76,7 @@ def _names(text: str) -> Iterator[str]:
     bits = encoder().bits
     for token in _CAPITALISED.findall(text):
         word = token.lower()
-        if word not in VERBS and bits(word) > NAME_BITS:
+        if not token[0].islower() and word not in VERBS and bits(word) > NAME_BITS:
             yield word
     for token in text.split():
         if _IDENTIFIER.search(token[:200]):
@@ -80,12 +85,20 @@ def _names(text: str) -> Iterator[str]:
 
 def _sources(sentence: str) -> frozenset[str]:
     """What a delegation's source goes by: names, and whole titles, ids, paths and dates."""
+    plain = without_verbs(sentence)
     found = [quoted.group()[1:-1] for quoted in QUOTED.finditer(sentence)]
-    found += [t for t in QUOTED.sub(" ", sentence).split() if _IDENTIFIER.search(t[:200])]
+    tokens = plain.split()
+    codes = [token for token in tokens if _IDENTIFIER.search(token[:200])]
+    found += codes
     whole = [" ".join(value_words(text[:200])) for text in found]
     bits = encoder().bits
-    telling = [name for name in whole if sum(map(bits, name.split())) > NAME_BITS]
-    single = [w for w in _names(QUOTED.sub(" ", sentence)) if not names_a_kind(w)]
+    telling = [w for code in codes for w in words(code) if bits(w) > IDENTIFIER_BITS]
+    telling += [name for name in whole if sum(map(bits, name.split())) > NAME_BITS]
+    single = [
+        w
+        for w in _names(" ".join(t for t in tokens if t not in codes))
+        if w not in _POLITE and not names_a_kind(w)
+    ]
     return frozenset(list(dict.fromkeys((*telling, *single)))[:SOURCES])
 
 

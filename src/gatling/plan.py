@@ -141,7 +141,8 @@ class Explanation:
     information: float
     """Information of the argument values that stand in this span and in no trusted text; 1 is 50 bits."""
     share: float
-    """Share that these values make up of the information of the arguments, prose that a tool carries aside."""
+    """Share that these values make up of the information of the deciding arguments: all but the prose that a
+    tool carries, where there are others."""
     values: int
     """How many such values, at most 3."""
     prose: float
@@ -155,8 +156,9 @@ class Explanation:
     was named, else 0."""
     sink: bool
     """One of the values says where content or money goes."""
-    slot: bool
-    """One of the values stands in a field named like the argument it fills, or the text says "name is value"."""
+    slot: float
+    """Share of the deciding arguments' information that stands in a field named like the argument it fills, or
+    behind "name is" or "name:" in the text."""
     named: float
     """Share of the tool's name, in words that few tools at hand have, that stands in the span and not in the
     request."""

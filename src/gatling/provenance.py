@@ -7,6 +7,7 @@ inverted index of their rarest word, meanings among the latest spans (`meaning.W
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -44,7 +45,7 @@ MAX_ARGUMENTS = 256
 """Argument leaves traced per call; a call with more is escalated."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Value:
     """One argument leaf and where it stands."""
 
@@ -256,8 +257,9 @@ def _explanations(
     named = sum(name.values()) or 1.0
     asked = sum(weight for word, weight in name.items() if word in history.stems)
     own = (tool.effects & SIDE_EFFECTS or tool.effects) - history.effects
-    deciding = sum(min(v.bits, 60.0) for v in traced if not _prose(tool, v)) or total
-    delegates = history.request.delegates
+    deciding = [v for v in traced if not _prose(tool, v)] or traced
+    decided = sum(v.bits for v in deciding) or 1.0
+    handed, unnamed = history.delegated(tool)
     likelihoods = np.maximum(near[:, 1] / TEMPERATURE - mine_background, -3.0) - max(support, -1.0)
     tool_gains = np.clip(likelihoods, -8.0, 8.0).tolist()
     call_gains = (np.maximum(near[:, 0], near[:, 2]) - base).tolist()
@@ -266,11 +268,7 @@ def _explanations(
         note, span, values = history.notes[number], history.spans[number], held.get(number, [])
         bits = sum(v.bits for v in values)
         bits_of_prose = 0.3 * sum(encoder().bits(w) for w in long_words if f" {w} " in note.piece.padded)
-        delegated = 0.0
-        if delegates and not telling.isdisjoint(history.records[note.record]):
-            delegated = 1.0
-        elif delegates and not telling and not history.pointed(note.record, telling):
-            delegated = 0.5
+        delegated = 1.0 if note.record in handed else 0.5 * unnamed
         fields = set(name_words(span.path)) if values else set()
         out.append(
             Explanation(
@@ -280,14 +278,14 @@ def _explanations(
                 relevance=float(relevance[i]),
                 coherence=note.piece.coherence,
                 information=min(bits + bits_of_prose, 50.0) / 50.0,
-                share=min(sum(v.bits for v in values if not _prose(tool, v)), deciding) / deciding,
+                share=sum(v.bits for v in values if v in deciding) / decided,
                 values=min(len(values), 3),
                 prose=note.piece.prose,
                 datum=span.whole,
                 imperative=note.piece.imperative,
                 delegated=delegated,
                 sink=any(names_of(v.path) & tool.sinks for v in values),
-                slot=any(_stated(v, fields, note.piece.padded) for v in values),
+                slot=sum(v.bits for v in values if v in deciding and _stated(v, fields, span.text)) / decided,
                 named=max(
                     0.0, sum(weight for word, weight in name.items() if word in note.piece.stems) - asked
                 )
@@ -303,16 +301,17 @@ def _prose(tool: Tool, value: _Value) -> bool:
     return field_of(value.path) in tool.free_text or value.path in tool.free_text
 
 
-_IS = ("", "is ", "ist ", "lautet ", "es ", "est ", "è ", "é ")
+_IS = re.compile(r"\b(\w+)(?:\s+(?:is|ist|lautet|es|est|è|é)\s*:?|\s*[:=])[\s\"'`]*$")
 
 
-def _stated(value: _Value, fields: set[str], padded: str) -> bool:
+def _stated(value: _Value, fields: set[str], text: str) -> bool:
     """Whether a value stands in a field named like its argument, or after "name is"."""
     names = name_words(field_of(value.path))
     if not fields.isdisjoint(names):
         return True
-    said = " ".join(value.words)
-    return any(f" {name} {verb}{said} " in padded for name in names for verb in _IS)
+    at = text.find(value.text)
+    label = _IS.search(text[max(0, at - 60) : at].lower()) if at > 0 else None
+    return label is not None and label.group(1) in names
 
 
 def _edges(history: History, target: int, traced: list[_Value]) -> Iterable[Edge]:

@@ -1,4 +1,4 @@
-"""What deduplication promises: equal runs are known whatever their ids, similar groups found, memory is flat."""
+"""What deduplication promises: equal runs known whatever their ids, similar groups found, little memory."""
 
 from __future__ import annotations
 

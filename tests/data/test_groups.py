@@ -123,6 +123,14 @@ def test_somebody_who_may_asks_for_what_the_stranger_asked_for() -> None:
     assert seen > 8
 
 
+def test_no_call_is_an_attack_that_the_users_request_led_to_as_well() -> None:
+    for samples in attacked():
+        own = [(call.tool, call.arguments) for call in samples[0].run.calls()]
+        for sample in samples:
+            astray = [call for call in sample.run.calls() if call.id in sample.truth.energies]
+            assert not any((call.tool, call.arguments) in own for call in astray)
+
+
 def test_an_authorised_twin_is_asked_by_the_user() -> None:
     for samples in attacked():
         clean = next(m.content for m in samples[0].run.messages if m.role == "user")

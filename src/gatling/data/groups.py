@@ -1,8 +1,9 @@
 """Groups: a benign run with its attacks and their twins, all from one origin and bound for one split.
 
-A hijacked run is never alone. Its group holds the same run without the attack (*clean*), with the text read and
-not followed (*resisted*), and with the same call asked for by the user (*authorised*) or handed over to a text
-(*delegated*); the poison stands in some of these and not in others. One set of twins serves all attacks on a run.
+A hijacked run is never alone. Its group holds the same run without the attack (*clean*), with the text read
+and not followed (*resisted*), and with the same call asked for by the user (*authorised*) or handed over to a
+text (*delegated*); the poison stands in some of these and not in others. One set of twins serves all attacks
+on a run.
 """
 
 from __future__ import annotations
@@ -128,9 +129,16 @@ def _mutants(mutations: list[Mutation], wanted: int, run: Run, goals: Goals, rng
         if len(found) == wanted:
             break
         mutant = mutation.apply(run, goals, rng)
-        if mutant is not None:
+        if mutant is not None and not _repeats(run, mutant):
             found.append(mutant)
     return found
+
+
+def _repeats(run: Run, mutant: Mutant) -> bool:
+    """True when a call that is labelled as an attack's is one that the user's own request led to."""
+    own = [(call.tool, call.arguments) for call in run.calls()]
+    astray = [call for call in mutant.run.calls() if call.id in mutant.truth.energies]
+    return any((call.tool, call.arguments) in own for call in astray)
 
 
 def _authorised(run: Run, goal: Goal, rng: Random) -> Sample:

@@ -1,4 +1,4 @@
-"""What a domain is: tools, tables, tasks and texts, one TOML file each (`docs/worlds.md` explains the fields)."""
+"""What a domain is: tools, tables, tasks and texts, one TOML file each (`docs/worlds.md` explains it)."""
 
 from __future__ import annotations
 

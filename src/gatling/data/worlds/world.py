@@ -1,4 +1,4 @@
-"""One simulated deployment: domains with their state, a user, a language, and habits of naming and printing."""
+"""One simulated deployment: domains with their state, a user, a language, habits of naming and printing."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ _TYPO = re.compile(r"\b[a-zà-ÿ]{5,}\b")
 
 
 def mistype(rng: Random, text: str) -> str:
-    """A text with one slip of the finger in a longer word: two letters swapped, one doubled or one missing."""
+    """A text with a slip of the finger in a longer word: two letters swapped, one doubled or one missing."""
     found = list(_TYPO.finditer(text))
     if not found:
         return text
