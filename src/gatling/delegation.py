@@ -2,7 +2,9 @@
 
 A delegation is a verb of carrying out and what it refers to: what a text or person asks (`what` … `said`),
 somebody's instructions (`task`), a text to be followed (`text`), or a pronoun (`again`) for one of these in
-the same sentence or the one before. Words are compared without case and accents; quoted titles are no words.
+the same sentence or the one before. Who says what to do and leaves the details to a text ("pay the bill in
+that file", "book what she suggests", `act` … `details`) hands over calls of that kind alone.
+Words are compared without case and accents; quoted titles are no words.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from gatling.plan import SIDE_EFFECTS, Effect
 from gatling.text import words
+from gatling.tools.lexicon import VERBS
 from gatling.tools.vocabulary import word_set
 
 _ACCENTS = str.maketrans("àáâãäåçèéêëìíîïñòóôõöùúûüýßœæ\u2019\u00a0", "aaaaaaceeeeiiiinooooouuuuysoa' ")
@@ -72,6 +76,12 @@ class _Language:
     """Words that refer back to what was handed over, and so tell a limit from the next job."""
     infinitive: str = ""
     """Verbs of carrying out that stand behind their object."""
+    act: str = "(?!)"
+    """Verbs of one kind of action."""
+    details: str = "(?!)"
+    """How its details are left to a text; `TEXT` stands for `text`, `SAID` for `said`."""
+    pay: str = "(?!)"
+    """Verbs of paying with what is paid: a bill tells its own details."""
 
 
 class _Rules(NamedTuple):
@@ -86,6 +96,8 @@ class _Rules(NamedTuple):
     only: re.Pattern[str]
     nothing: re.Pattern[str]
     part: re.Pattern[str]
+    detailed: re.Pattern[str]
+    pay: re.Pattern[str]
 
 
 def _rules(language: _Language) -> _Rules:
@@ -101,13 +113,17 @@ def _rules(language: _Language) -> _Rules:
     if language.infinitive:
         direct += rf"|\b(?:{task}|{text})(?!\w){step}{{0,8}}?\s+{_words(language.infinitive)}\b"
 
+    details = _words(language.details).replace("TEXT", text).replace("SAID", said)
+
     def whole(field: str) -> re.Pattern[str]:
         return re.compile(rf"(?<!\w){_words(field)}(?!\w)")
 
     return _Rules(
         re.compile(direct),
         re.compile(rf"(?<!\w){again}"),
-        *(whole(getattr(language, name)) for name in _Rules._fields[2:]),
+        *(whole(getattr(language, name)) for name in _Rules._fields[2:-2]),
+        re.compile(rf"\b(?P<verb>{_words(language.act)})\b{step}{{0,12}}?[\s,(]+{details}(?!\w)"),
+        whole(language.pay),
     )
 
 
@@ -128,6 +144,8 @@ class Handing(NamedTuple):
     back: bool
     """It refers back with a pronoun."""
     only: str
+    effects: frozenset[Effect] = frozenset()
+    """Kinds of call that it hands over; empty for any."""
 
 
 def handings(before: str, text: str) -> Iterator[Handing]:
@@ -149,7 +167,11 @@ def handings(before: str, text: str) -> Iterator[Handing]:
             if handed:
                 yield handed
             back = _hands_over(earlier_masked, sentence)
-            handed = None if back is None else Handing(said, earlier, back, _limit_inside(said, sentence))
+            if back is not None:
+                handed = Handing(said, earlier, back, _limit_inside(said, sentence))
+            else:
+                effects = _left_open(sentence)
+                handed = Handing(said, earlier, False, "", effects) if effects else None
         earlier, earlier_masked = said, sentence
     if handed:
         yield handed
@@ -166,6 +188,17 @@ def _hands_over(before: str, sentence: str) -> bool | None:
             if _open(rules, before):
                 return True
     return None
+
+
+def _left_open(sentence: str) -> frozenset[Effect]:
+    """Effects of an action whose details a sentence leaves to a text; none where it leaves nothing open."""
+    for rules in _ALL:
+        if rules.pay.search(sentence):
+            return frozenset({Effect.PAY, Effect.SEND})
+        found = rules.detailed.search(sentence)
+        if found:
+            return VERBS.get(found["verb"], SIDE_EFFECTS) & SIDE_EFFECTS
+    return frozenset()
 
 
 def _open(rules: _Rules, text: str) -> bool:

@@ -224,8 +224,9 @@ class History:
         limits = self.request.only[-DELEGATIONS:]
         open_to = [
             found
-            for found, only in zip(self._handed[1], limits, strict=True)
+            for found, only, handed in zip(self._handed[1], limits, delegations, strict=True)
             if not only or 2 * len(own & only) > min(len(own), len(only))
+            if not handed.effects or handed.effects & tool.effects
         ]
         return set().union(*open_to), not all(open_to)
 

@@ -61,7 +61,7 @@ class Request:
             sources = _sources(handed.sentence)
             if handed.back or not sources:
                 sources |= _sources(handed.before)
-            self.delegations.append(Delegation(handed.sentence, sources, frozenset()))
+            self.delegations.append(Delegation(handed.sentence, sources, handed.effects))
             self.only.append(frozenset(map(stem, limit_words(handed.only))))
         self._last = last_sentence(text[-EXAMINED:])
 

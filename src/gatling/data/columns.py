@@ -371,7 +371,10 @@ _EXPLANATION = _plain(
     imperative=_BOOL,
     delegated=_FLOAT,
     sink=_BOOL,
-    slot=_BOOL,
+    slot=_FLOAT,
+    named=_FLOAT,
+    verb=_BOOL,
+    pointed=_BOOL,
 )
 _CALL = _plain(
     ToolCall,

@@ -15,7 +15,7 @@ from random import Random
 from gatling.data.label import budget
 from gatling.data.mutations import MUTATIONS, Goals, Mutant, Mutation
 from gatling.data.mutations.asking import asked
-from gatling.data.mutations.poison import act, openings, plant, readings
+from gatling.data.mutations.poison import act, cut_short, numbered, openings, plant, readings
 from gatling.data.mutations.worded import worded
 from gatling.data.run import Goal, Run, Sample, Truth
 from gatling.data.worlds.conversation import Conversation, converse, delegated, pick_domains, pick_language
@@ -30,8 +30,16 @@ GOLD_EACH = 3
 DELEGATING = 0.35
 """Share of runs in which the user hands over to a text."""
 
-ATTACKS = {"hijacked": 2, "mutated": 2}
+ATTACKS = {"hijacked": 2, "mutated": 3}
 """Attacked runs of a group, by kind."""
+
+# A hijacked run has a call more than its request asks for. So that neither the number of calls nor the length
+# of the request gives it away, some requests ask for more, and some hijacked agents forget the rest.
+WIDER = {"hijacked": 0.5, "resisted": 0.4}
+"""Share of runs in which the user asks for one thing more, by kind; a resisted one may have two."""
+
+FORGETTING = 0.3
+"""Share of hijacked runs that end with the attack's call."""
 
 
 def group(
@@ -41,9 +49,15 @@ def group(
     rng = Random(f"{seed}/{index}")
     name = f"w{index:07d}"
     world = World(pick_domains(rng, domains), pick_language(rng), rng)
-    if index % (GOLD_EACH + 1):
-        return _gold(world, name)
-    return _attacked(world, name, mutations)
+    samples = _gold(world, name) if index % (GOLD_EACH + 1) else _attacked(world, name, mutations)
+    return [_numbered(sample) for sample in samples]
+
+
+def _numbered(sample: Sample) -> Sample:
+    """The sample with its calls' ids in order."""
+    run, ids = numbered(sample.run)
+    energies = {ids[call]: terms for call, terms in sample.truth.energies.items()}
+    return replace(sample, run=run, truth=replace(sample.truth, energies=energies))
 
 
 def _gold(world: World, name: str) -> list[Sample]:
@@ -98,22 +112,21 @@ def _attacked(world: World, name: str, mutations: Sequence[Mutation]) -> list[Sa
         hand_over(conversation, limited=rng.random() < 0.5)
     base = conversation.run()
     found = [Sample("", base, Truth("clean"))]
-    needed = budget(base)
+    goals = WorldGoals(world)
     mutants: list[Mutant] = []
     for kind, wanted in ATTACKS.items():
-        made = list(_mutants([m for m in mutations if m.kind == kind], wanted, base, WorldGoals(world), rng))
-        mutants += made
-        found += [Sample("", mutant.run, replace(mutant.truth, budget=needed)) for mutant in made]
+        mutants += _mutants([m for m in mutations if m.kind == kind], wanted, base, goals, rng)
+    found += [Sample("", mutant.run, mutant.truth) for mutant in mutants]
     texts = [m for m in mutants if m.resisted is not None]
     if texts:
         chosen = rng.choice(texts)
         assert chosen.resisted is not None
-        found.append(
-            Sample("", chosen.resisted, Truth("resisted", register=chosen.truth.register, poisoned=True))
-        )
-    goals = [m.goal for m in mutants if m.goal is not None]
-    if goals:
-        goal = rng.choice(goals)
+        resisted = _wider(chosen.resisted, goals, rng, WIDER["resisted"])
+        found.append(Sample("", resisted, Truth("resisted", register=chosen.truth.register, poisoned=True)))
+    # What the role may not do is no twin's to do, whoever asks for it.
+    wanted_goals = [m.goal for m in mutants if m.goal is not None and _granted(base, m.goal)]
+    if wanted_goals:
+        goal = rng.choice(wanted_goals)
         if rng.random() < 0.3:
             text = worded(base, [goal], rng)
             delegated(conversation, text.text, [goal])
@@ -128,10 +141,35 @@ def _mutants(mutations: list[Mutation], wanted: int, run: Run, goals: Goals, rng
     for mutation in rng.sample(mutations, len(mutations)):
         if len(found) == wanted:
             break
-        mutant = mutation.apply(run, goals, rng)
-        if mutant is not None and not _repeats(run, mutant):
-            found.append(mutant)
+        asking = _wider(run, goals, rng, WIDER.get(mutation.kind, 0.0))
+        mutant = mutation.apply(asking, goals, rng)
+        if mutant is None or _repeats(asking, mutant):
+            continue
+        made = mutant.run
+        if mutation.kind == "hijacked" and rng.random() < FORGETTING:
+            last = max(
+                at for at, m in enumerate(made.messages) for c in m.calls if c.id in mutant.truth.energies
+            )
+            made = cut_short(made, last + 2)
+        found.append(replace(mutant, run=made, truth=replace(mutant.truth, budget=budget(asking))))
     return found
+
+
+def _wider(run: Run, goals: Goals, rng: Random, share: float) -> Run:
+    """In that share of runs the user asks for one thing more, and gets it."""
+    goal = goals.goal() if rng.random() < share else None
+    return _obliged(run, goal, rng) if goal is not None else run
+
+
+def _obliged(run: Run, goal: Goal, rng: Random) -> Run:
+    """The run in which the user asks for the goal as well, and it is done."""
+    run, at = asked(run, goal, rng)
+    run, _ = act(run, rng.choice(openings(run, at)), [goal], rng)
+    return run
+
+
+def _granted(run: Run, goal: Goal) -> bool:
+    return run.setting.denied.isdisjoint(deed.tool for deed in goal.deeds)
 
 
 def _repeats(run: Run, mutant: Mutant) -> bool:
@@ -148,6 +186,5 @@ def _authorised(run: Run, goal: Goal, rng: Random) -> Sample:
     if places and rng.random() < 0.5:
         text = worded(run, [goal], rng)
         run, poisoned, register = plant(run, rng.choice(places), text.text, rng), True, text.register
-    run, at = asked(run, goal, rng)
-    run, _ = act(run, rng.choice(openings(run, at)), [goal], rng)
+    run = _obliged(run, goal, rng)
     return Sample("", run, Truth("authorised", register=register, poisoned=poisoned))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 from gatling.data.run import Goal, Run
+from gatling.data.worlds.conversation import thought
 from gatling.plan import JSON
 from gatling.trace import Message, ProposedCall
 
@@ -121,7 +122,8 @@ def act(run: Run, at: int, goals: Sequence[Goal], rng: Random) -> tuple[Run, tup
         ids.append(identifier)
         if deed.reading:
             opened.add(identifier)
-        made.append(Message("assistant", "", (ProposedCall(identifier, deed.tool, dict(deed.arguments)),)))
+        said = thought(run.setting.language, rng)
+        made.append(Message("assistant", said, (ProposedCall(identifier, deed.tool, dict(deed.arguments)),)))
         made.append(Message("tool", deed.output, (), identifier, deed.tool))
     messages = (*run.messages[:at], *made, *run.messages[at:])
     return replace(run, messages=messages, readings=run.readings | opened), tuple(ids)
@@ -134,6 +136,27 @@ def _free_id(taken: set[str], run: Run) -> str:
     while f"{style}{number}" in taken:
         number += 1
     return f"{style}{number}"
+
+
+def numbered(run: Run) -> tuple[Run, Mapping[str, str]]:
+    """The run with its calls' ids in the calls' order, and the new id of each.
+
+    An id that is out of its order would tell which calls were slipped in.
+    """
+    calls = [call.id for call in run.calls()]
+    style = re.sub(r"\d+$", "", calls[0]) if calls else ""
+    width = max((len(i) - len(style) for i in calls if i.startswith(f"{style}0")), default=1)
+    ids = {old: f"{style}{number:0{width}}" for number, old in enumerate(calls, 1)}
+    messages = tuple(
+        replace(
+            message,
+            calls=tuple(replace(call, id=ids[call.id]) for call in message.calls),
+            call_id=ids.get(message.call_id or "", message.call_id),
+        )
+        for message in run.messages
+    )
+    readings, delegated = (frozenset(ids[i] for i in known) for known in (run.readings, run.delegated))
+    return replace(run, messages=messages, readings=readings, delegated=delegated), ids
 
 
 def openings(run: Run, after: int) -> list[int]:

@@ -25,6 +25,9 @@ FAILING = 0.05
 CURIOUS = 0.4
 """Share of runs in which the agent looks around before it does what it was asked for."""
 
+THINKING = 0.15
+"""Share of calls that come with a word about them."""
+
 IDENTITY = "identity"
 """The domain whose tools confirm what another domain's tool was asked to do."""
 
@@ -112,6 +115,11 @@ def pick_language(rng: Random) -> str:
     return rng.choices(LANGUAGES, LANGUAGE_SHARE)[0]
 
 
+def thought(language: str, rng: Random) -> str:
+    """What an agent says with a call, most often nothing."""
+    return rng.choice(phrasing()[language]["thoughts"]) if rng.random() < THINKING else ""
+
+
 class Conversation:
     """A run as it grows; everything random in it comes from its world's `rng`."""
 
@@ -181,8 +189,8 @@ class Conversation:
         """A call that was carried out, as a step."""
         name = self.world.named(action.tool.name, action.domain)
         call = ProposedCall(self.next_id(), name, action.arguments)
-        thought = self.say("thoughts") if self.rng.random() < 0.15 else ""
-        return Step(call, action.output, action.tool.output == "untrusted", thought, shown=action.shown)
+        said = thought(self.world.language, self.rng)
+        return Step(call, action.output, action.tool.output == "untrusted", said, shown=action.shown)
 
     def _look_around(self, domain: Domain) -> list[Step]:
         """What agents do unasked: list what is there, and open some of it."""
@@ -263,14 +271,23 @@ class Conversation:
 
 
 def _one(conversation: Conversation, domain: Domain) -> Job:
-    return do(conversation.world, domain, conversation.rng.choice(domain.tasks))
+    world = conversation.world
+    granted = [t for t in domain.tasks if world.grants(domain, *(step.tool for step in t.steps))]
+    return do(world, domain, conversation.rng.choice(granted))
 
 
 def _found_and_carried(conversation: Conversation) -> bool:
     """A reading task whose finding another domain's tool carries on."""
     world, rng = conversation.world, conversation.rng
-    finders = [(d, t) for d in world.domains for t in d.tasks if t.finding]
-    carriers: list[tuple[Domain, Carrier]] = [(d, c) for d in world.domains for c in d.carriers]
+    finders = [
+        (d, t)
+        for d in world.domains
+        for t in d.tasks
+        if t.finding and world.grants(d, *(step.tool for step in t.steps))
+    ]
+    carriers: list[tuple[Domain, Carrier]] = [
+        (d, c) for d in world.domains for c in d.carriers if world.grants(d, c.tool)
+    ]
     if not finders or not carriers:
         return False
     domain, task = rng.choice(finders)
@@ -334,7 +351,13 @@ def _fields(shown: Any) -> list[Any]:
 
 def obeyed(conversation: Conversation, goal: Goal) -> list[Step]:
     """The steps that carry out a goal."""
+    world = conversation.world
     return [
-        Step(ProposedCall(conversation.next_id(), deed.tool, dict(deed.arguments)), deed.output, deed.reading)
+        Step(
+            ProposedCall(conversation.next_id(), deed.tool, dict(deed.arguments)),
+            deed.output,
+            deed.reading,
+            thought(world.language, world.rng),
+        )
         for deed in goal.deeds
     ]

@@ -106,6 +106,11 @@ def pool(language: str) -> Pool:
     """The pool of a language's locale, the same in every process."""
     fake = Faker(LOCALES[language])
     fake.seed_instance(20261122)
+    for provider in fake.get_providers():
+        # Some of Faker's lists were made from sets, whose order differs from process to process.
+        cities = getattr(provider, "cities", None)
+        if isinstance(cities, list):
+            provider.cities = sorted(cities)
     make = {
         "name": lambda: f"{fake.first_name()} {fake.last_name()}",
         "first_name": fake.first_name,

@@ -29,7 +29,8 @@ class WorldGoals:
     def goal(self, *, denied: bool = False, sinks: bool = False) -> Goal | None:
         """A goal; None when nothing here fits.
 
-        `denied` wants a call that the role may not make, `sinks` one that says where something goes.
+        `denied` wants a call that the role may not make, and nothing else gives one; `sinks` one that says
+        where something goes.
         """
         world = self.world
         if not denied and not sinks and world.rng.random() < TASKS:
@@ -38,9 +39,7 @@ class WorldGoals:
             (domain, tool)
             for domain in world.domains
             for tool in domain.tools
-            if tool.ask
-            and (not denied or (domain is world.domains[0] and tool.name in world.role.denied))
-            and (not sinks or tool.sinks)
+            if tool.ask and denied is not world.grants(domain, tool.name) and (not sinks or tool.sinks)
         ]
         if not fitting:
             return None
@@ -50,7 +49,12 @@ class WorldGoals:
         """A task that changes something, carried out in the state."""
         world = self.world
         domain = world.rng.choice(world.domains)
-        acting = [t for t in domain.tasks if any(domain.tool[s.tool].acts for s in t.steps)]
+        acting = [
+            t
+            for t in domain.tasks
+            if any(domain.tool[s.tool].acts for s in t.steps)
+            and world.grants(domain, *(s.tool for s in t.steps))
+        ]
         try:
             job = do(world, domain, world.rng.choice(acting))
         except ExecutionError:  # an earlier task took away what this one needs
@@ -62,7 +66,7 @@ class WorldGoals:
         return Goal(deeds, (job.request,), english=job.request, whole=True)
 
     def call(self, domain: Domain, tool: ToolSpec) -> Goal:
-        """One call of a tool. Nothing in the state changes."""
+        """One call of a tool, carried out in the state where the state knows what it names."""
         world = self.world
         assert tool.ask is not None
         state, rng, maker = world.states[domain.name], world.rng, world.maker
@@ -75,11 +79,11 @@ class WorldGoals:
         arguments = {name: typed(tool, name, generator(w)(maker)) for name, w in tool.sample.items()}
         values = {**maker.met, **arguments}
         row = {**next(iter(maker.met.values()), {}), **arguments}
-        output = "ok"
-        if tool.reply:
-            template = rng.choice(tool.reply)
-            if all(slot in row for slot in template.slots):
-                output = template.fill(row)
+        try:
+            _, output = world.execute(domain, tool, arguments)
+        except ExecutionError:  # values made up, of which the state knows nothing
+            replies = [template for template in tool.reply if all(slot in row for slot in template.slots)]
+            output = rng.choice(replies).fill(row) if replies else "ok"
         return Goal(
             (Deed(world.named(tool.name, domain), arguments, output),),
             tuple(ask.fill(values) for ask in tool.ask.of(world.language)),

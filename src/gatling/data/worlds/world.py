@@ -93,6 +93,10 @@ class World:
         """A tool's name in this world."""
         return _named(tool, domain.name, self.naming)
 
+    def grants(self, domain: Domain, *tools: str) -> bool:
+        """The user's role may use all of these tools."""
+        return self.setting.denied.isdisjoint(self.named(tool, domain) for tool in tools)
+
     def values(self) -> dict[str, Any]:
         """What every template may use."""
         return {"user": self.user, "today": self.today.isoformat(), "role": self.role.title}
