@@ -74,6 +74,8 @@ class _Language:
     """How "and nothing else" is said."""
     part: str
     """Words that refer back to what was handed over, and so tell a limit from the next job."""
+    are: str = "(?!)"
+    """Verbs that say where something stands."""
     infinitive: str = ""
     """Verbs of carrying out that stand behind their object."""
     act: str = "(?!)"
@@ -110,6 +112,8 @@ def _rules(language: _Language) -> _Rules:
         rf"\b(?:{do}\b|{again}){step}{{0,8}}?[\s,(]+{what}(?!\w)(?:[\s,(]+[^\s;]+){{0,16}}?[\s,(]+{said}\b"
         rf"|\b{do}\b{step}{{0,4}}?[\s,(]+{task}(?!\w)|\b{follow}\b{step}{{0,4}}?[\s,(]+{text}(?!\w)"
     )
+    # "the instructions are in my letter": a statement that hands over as well
+    direct += rf"|\b{task}(?!\w){step}{{0,10}}?[\s,(]+{_words(language.are)}{step}{{0,3}}?[\s,(]+{text}(?!\w)"
     if language.infinitive:
         direct += rf"|\b(?:{task}|{text})(?!\w){step}{{0,8}}?\s+{_words(language.infinitive)}\b"
 

@@ -50,6 +50,10 @@ class Note:
     """Number of its record in the history."""
 
 
+DETAILS = 0.6
+"""How far a text is the user's word when he says what to do himself and leaves the details to it."""
+
+
 class History:
     """Everything that stood before a call, indexed by word and by meaning."""
 
@@ -80,6 +84,8 @@ class History:
         """Calls whose arguments name something that the request names."""
         self._proposal = ""
         self._arguments: list[list[JSON]] = []
+        self.reached: list[set[int]] = []
+        """For each call that only reads, the records that its arguments were found in: a link followed."""
         self._handed: tuple[tuple[int, ...], list[set[int]]] = ((), [])
 
     # Messages
@@ -179,9 +185,33 @@ class History:
         self.tool_words.update(name_words(tool.name[:256]))
         values = [value for _, value in leaves(arguments)]
         self._arguments.append(values[:32])
+        self.reached.append(set() if tool.acts else self._found_in(values[:8]))
         if any(map(self._comes_from_request, values)):
             self.pointing.add(index)
         return index
+
+    def _found_in(self, values: list[JSON]) -> set[int]:
+        """Strangers' records that hold a telling value; those of the earliest call, for listings repeat."""
+        bits = encoder().bits
+        found: set[int] = set()
+        for value in values:
+            ws = value_words(str(value)[:400])
+            if not ws or sum(map(bits, ws)) < POINTING_BITS:
+                continue
+            key = f" {' '.join(ws)} "
+            spans = self.postings.get(max(ws, key=bits), ())[:64]
+            found |= {self.notes[n].record for n in spans if key in self.notes[n].piece.padded}
+        return found
+
+    def _follow(self, records: set[int]) -> set[int]:
+        """Records, and those that were reached from them by what they hold: a page's link, a mail's file."""
+        if not records:
+            return records
+        known = set(records)
+        for record, call in enumerate(self.record_call):  # in the order of reading, so one pass is enough
+            if call >= 0 and not self.reached[call].isdisjoint(known):
+                known.add(record)
+        return known
 
     def _comes_from_request(self, value: JSON) -> bool:
         if value is None or isinstance(value, bool):
@@ -211,24 +241,30 @@ class History:
         """True when the user pointed to a record: by a name in it, or by a call made with words of his."""
         return self.record_call[record] in self.pointing or not telling.isdisjoint(self.records[record])
 
-    def delegated(self, tool: Tool) -> tuple[set[int], bool]:
-        """Records that delegations open to calls of this tool; whether one names no known source."""
+    def delegated(self, tool: Tool) -> tuple[dict[int, float], bool]:
+        """Records that delegations open to calls of this tool, and how far; whether one names no known source.
+
+        A record is open by 1 where the user handed over whatever it asks, by `DETAILS` for one kind of call.
+        """
         delegations = self.request.delegations[-DELEGATIONS:]
         if not delegations:
-            return set(), False
+            return {}, False
         state = (len(self.spans), len(self.calls), len(self.request.delegations))
         if self._handed[0] != state:
             said = [" | ".join(_said(values)).join("  ") for values in self._arguments]
-            self._handed = state, [self._sources(d.words, said) for d in delegations]
+            self._handed = state, [self._follow(self._sources(d.words, said)) for d in delegations]
         own = set(map(stem, name_words(tool.name[:256])))
         limits = self.request.only[-DELEGATIONS:]
         open_to = [
-            found
+            dict.fromkeys(found, DETAILS if handed.effects else 1.0)
             for found, only, handed in zip(self._handed[1], limits, delegations, strict=True)
             if not only or 2 * len(own & only) > min(len(own), len(only))
             if not handed.effects or handed.effects & tool.effects
         ]
-        return set().union(*open_to), not all(open_to)
+        opened: dict[int, float] = {}
+        for found in sorted(open_to, key=lambda one: max(one.values(), default=0.0)):
+            opened.update(found)
+        return opened, not all(open_to)
 
     def _sources(self, names: frozenset[str], said: list[str]) -> set[int]:
         """Records that a delegation names: by words in them, or by arguments of the call they answer."""

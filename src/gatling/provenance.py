@@ -268,7 +268,7 @@ def _explanations(
         note, span, values = history.notes[number], history.spans[number], held.get(number, [])
         bits = sum(v.bits for v in values)
         bits_of_prose = 0.3 * sum(encoder().bits(w) for w in long_words if f" {w} " in note.piece.padded)
-        delegated = 1.0 if note.record in handed else 0.5 * unnamed
+        delegated = handed.get(note.record, 0.5 * unnamed)
         fields = set(name_words(span.path)) if values else set()
         out.append(
             Explanation(

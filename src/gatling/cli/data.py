@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from gatling.data.build import Standing
 
-EXTRA = frozenset({"datasketch", "faker", "huggingface_hub", "jinja2", "markupsafe", "matplotlib", "pyarrow"})
+EXTRA = frozenset(
+    {"datasketch", "faker", "huggingface_hub", "jinja2", "markupsafe", "matplotlib", "pyarrow", "sklearn"}
+)
 """Packages that the data extra installs."""
 
 STATUS_EVERY = 30.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gatling.data.leakage import LIMIT, Shortcut, audit
 from gatling.data.shards import Manifest, read_manifest, write_file
 from gatling.data.validate import CATEGORIES, Counts, Stats, stats
 from gatling.plan import JSON
@@ -41,7 +42,7 @@ def write_card(folder: Path) -> None:
         ShardError: the manifest or a shard cannot be read.
     """
     manifest, counted = read_manifest(folder), stats(folder)
-    write_file(folder / "README.md", card(manifest, counted).encode())
+    write_file(folder / "README.md", card(manifest, counted, audit(folder)).encode())
     write_file(
         folder / "energy.png",
         _plot({"energy by construction": counted.energies, "the audit's energy": counted.opinions}, 0.5),
@@ -52,7 +53,7 @@ def write_card(folder: Path) -> None:
     )
 
 
-def card(manifest: Manifest, stats: Stats) -> str:
+def card(manifest: Manifest, stats: Stats, shortcuts: Sequence[Shortcut] = ()) -> str:
     """The card's text."""
     environment = Environment(
         loader=PackageLoader("gatling.data", ""),
@@ -66,6 +67,8 @@ def card(manifest: Manifest, stats: Stats) -> str:
         header=Markup(header(manifest, stats)),
         manifest=manifest,
         stats=stats,
+        shortcuts=shortcuts,
+        limit=LIMIT,
         categories=list(CATEGORIES),
         enough=ENOUGH,
         share=lambda count: f"{count / total:.1%}" if total else "–",

@@ -15,10 +15,18 @@ from random import Random
 from gatling.data.label import budget
 from gatling.data.mutations import MUTATIONS, Goals, Mutant, Mutation
 from gatling.data.mutations.asking import asked
+from gatling.data.mutations.multi_hop import pointed
 from gatling.data.mutations.poison import act, cut_short, numbered, openings, plant, readings
 from gatling.data.mutations.worded import worded
 from gatling.data.run import Goal, Run, Sample, Truth
-from gatling.data.worlds.conversation import Conversation, converse, delegated, pick_domains, pick_language
+from gatling.data.worlds.conversation import (
+    Conversation,
+    Further,
+    converse,
+    delegated,
+    pick_domains,
+    pick_language,
+)
 from gatling.data.worlds.domain import Domain
 from gatling.data.worlds.goals import WorldGoals
 from gatling.data.worlds.world import World
@@ -30,6 +38,9 @@ GOLD_EACH = 3
 DELEGATING = 0.35
 """Share of runs in which the user hands over to a text."""
 
+HOPPING = 0.25
+"""Share of those in which that text points to another, which is read as well."""
+
 ATTACKS = {"hijacked": 2, "mutated": 3}
 """Attacked runs of a group, by kind."""
 
@@ -38,7 +49,7 @@ ATTACKS = {"hijacked": 2, "mutated": 3}
 WIDER = {"hijacked": 0.5, "resisted": 0.4}
 """Share of runs in which the user asks for one thing more, by kind; a resisted one may have two."""
 
-FORGETTING = 0.3
+FORGETTING = 0.4
 """Share of hijacked runs that end with the attack's call."""
 
 
@@ -101,8 +112,14 @@ def hand_over(conversation: Conversation, *, limited: bool = False) -> None:
     if limited:
         words = " ".join(name_words(goal.deed.tool))
         limit = world.rng.choice(LIMITED[world.language]).replace("{tool}", words)
-    text = worded(conversation.run(), [goal], world.rng).text
-    delegated(conversation, text, [goal], limit)
+    run, rng = conversation.run(), world.rng
+    text = worded(run, [goal], rng).text
+    if rng.random() < HOPPING:
+        # The twin of a multi-hop attack: the text that was handed over points to another.
+        pointer, key = pointed(run, rng)
+        delegated(conversation, pointer.text, [goal], limit, Further(key, text))
+    else:
+        delegated(conversation, text, [goal], limit)
 
 
 def _attacked(world: World, name: str, mutations: Sequence[Mutation]) -> list[Sample]:

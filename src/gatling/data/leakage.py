@@ -68,13 +68,18 @@ class Shortcut:
     limit: float = LIMIT
 
     @property
+    def measured(self) -> bool:
+        """There are rows enough."""
+        return not math.isnan(self.auc)
+
+    @property
     def passed(self) -> bool:
         """It is not sure that the shortcut is over its limit."""
         return not self.low > self.limit
 
     def __str__(self) -> str:
         what = f"{self.name}, {self.pair}:"
-        if math.isnan(self.auc):
+        if not self.measured:
             return f"{what} too few rows to tell (n = {self.n})"
         verdict = "" if self.passed else f": over {self.limit:.2f}, the label can be read off it"
         return f"{what} AUC {self.auc:.2f} [{self.low:.2f}, {self.high:.2f}] (n = {self.n}){verdict}"
@@ -344,7 +349,7 @@ class _Samples:
         if any(min(side.sum(), (~side).sum()) < FEWEST for side in sides.values()):
             return Shortcut(name, pair, math.nan, math.nan, math.nan, n)
         features = {fitted: vstack(self.features[fitted], "csr")[kept[fitted]] for fitted in kept}
-        model = LogisticRegression(C=0.1, max_iter=500, class_weight="balanced")
+        model = LogisticRegression(C=0.1, solver="liblinear", class_weight="balanced")
         model.fit(features[True], sides[True])
         scores = model.decision_function(features[False])
         groups = np.array(self.groups[False])[kept[False]]
@@ -369,14 +374,17 @@ def _interval(
     sides: NDArray[np.bool_], scores: NDArray[np.float64], groups: NDArray[np.str_]
 ) -> tuple[float, float, float]:
     """The AUC and its 95% interval by a bootstrap over groups."""
-    from sklearn.metrics import roc_auc_score
-
+    _, ranks = np.unique(scores, return_inverse=True)
     names, members = np.unique(groups, return_inverse=True)
     rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(RESAMPLES):
-        weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)))[members]
-        if weights[sides].any() and weights[~sides].any():
-            drawn.append(roc_auc_score(sides, scores, sample_weight=weights))
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return float(roc_auc_score(sides, scores)), float(low), float(high)
+    share = np.full(len(names), 1 / len(names))
+    drawn = [_auc(sides, ranks, rng.multinomial(len(names), share)[members]) for _ in range(RESAMPLES)]
+    low, high = np.nanquantile(drawn, (0.025, 0.975))
+    return _auc(sides, ranks, np.ones(len(sides))), float(low), float(high)
+
+
+def _auc(sides: NDArray[np.bool_], ranks: NDArray[np.int64], weights: NDArray[Any]) -> float:
+    """The share of pairs, by weight, in which the attack has the higher rank; a tie counts half."""
+    attacks, benign = np.bincount(ranks, weights * sides), np.bincount(ranks, weights * ~sides)
+    pairs = attacks.sum() * benign.sum()
+    return float(attacks @ (np.cumsum(benign) - benign / 2) / pairs) if pairs else math.nan

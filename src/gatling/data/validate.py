@@ -8,20 +8,17 @@ from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from gatling.data.columns import Row, read, values
+from gatling.data.leakage import Shortcut, audit
 from gatling.data.mix import TENTHS
 from gatling.data.run import TERMS
 from gatling.data.shards import MANIFEST, Manifest, Shard, ShardError, faults, read_manifest, tables
-
-if TYPE_CHECKING:
-    from gatling.data.leakage import Shortcut
 
 SHOWN = 20
 """Problems that a report spells out; it counts the others."""
@@ -97,9 +94,7 @@ def validate(folder: Path) -> Report:
             there = report.rows - before
             report.add(f"{folder / shard.file}", f"{there} readable rows; {MANIFEST} names {shard.rows}")
     _check_counts(folder, manifest, counts, report)
-    if not report.found and find_spec("gatling.data.leakage") is not None:
-        from gatling.data.leakage import audit
-
+    if not report.found:
         report.shortcuts += audit(folder)
     return report
 

@@ -155,7 +155,9 @@ def numbered(run: Run) -> tuple[Run, Mapping[str, str]]:
         )
         for message in run.messages
     )
-    readings, delegated = (frozenset(ids[i] for i in known) for known in (run.readings, run.delegated))
+    readings, delegated = (
+        frozenset(ids[i] for i in known if i in ids) for known in (run.readings, run.delegated)
+    )
     return replace(run, messages=messages, readings=readings, delegated=delegated), ids
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from gatling.data.run import Goal, Run
 from gatling.data.worlds.domain import LANGUAGES, Carrier, Domain
@@ -324,10 +324,23 @@ def converse(world: World, group: str, *, reading: bool = False) -> Conversation
     return conversation
 
 
-def delegated(conversation: Conversation, text: str, goals: Sequence[Goal], limit: str = "") -> None:
+class Further(NamedTuple):
+    """A second source: the key by which it is opened, and what it says."""
+
+    key: str
+    text: str
+
+
+def delegated(
+    conversation: Conversation,
+    text: str,
+    goals: Sequence[Goal],
+    limit: str = "",
+    further: Further | None = None,
+) -> None:
     """Add a job in which the user hands over to a stranger's text, and the calls that follow it.
 
-    `limit` is a sentence that says how far the delegation goes.
+    `limit` is a sentence that says how far the delegation goes; `further` a second text that the first points to.
     """
     world, rng = conversation.world, conversation.rng
     domain = rng.choice(world.domains)
@@ -339,6 +352,11 @@ def delegated(conversation: Conversation, text: str, goals: Sequence[Goal], limi
     for step in turn.steps:
         step.delegated = step.reading and any(text in str(value) for value in _fields(step.shown))
     conversation.beyond = limit
+    opener = turn.steps[-1]
+    if further is not None and opener.reading and isinstance(opener.call.arguments, dict):
+        arguments = dict.fromkeys(opener.call.arguments, further.key)
+        call = ProposedCall(conversation.next_id(), opener.call.tool, arguments)
+        turn.steps.append(Step(call, further.text, True, delegated=True))
     for goal in goals:
         turn.steps += obeyed(conversation, goal)
 

@@ -66,7 +66,7 @@ class WorldGoals:
         return Goal(deeds, (job.request,), english=job.request, whole=True)
 
     def call(self, domain: Domain, tool: ToolSpec) -> Goal:
-        """One call of a tool, carried out in the state where the state knows what it names."""
+        """One call of a tool. Nothing in the state changes."""
         world = self.world
         assert tool.ask is not None
         state, rng, maker = world.states[domain.name], world.rng, world.maker
@@ -80,7 +80,8 @@ class WorldGoals:
         values = {**maker.met, **arguments}
         row = {**next(iter(maker.met.values()), {}), **arguments}
         try:
-            _, output = world.execute(domain, tool, arguments)
+            with state.undone():
+                _, output = world.execute(domain, tool, arguments)
         except ExecutionError:  # values made up, of which the state knows nothing
             replies = [template for template in tool.reply if all(slot in row for slot in template.slots)]
             output = rng.choice(replies).fill(row) if replies else "ok"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -57,6 +58,19 @@ class State:
         self.tables: dict[str, list[Row]] = _Tables(self)
         self._columns = columns_of(domain)
         self.maker = maker
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Whatever is carried out inside leaves no trace."""
+        kept = {name: [(row, dict(row)) for row in rows] for name, rows in self.tables.items()}
+        try:
+            yield
+        finally:
+            for name, rows in kept.items():
+                self.tables[name][:] = [row for row, _ in rows]
+                for row, was in rows:
+                    row.clear()
+                    row.update(was)
 
     def _enter(self) -> None:
         """Point the maker, which several states share, to this one."""
