@@ -11,6 +11,7 @@ import gzip
 import json
 import os
 import platform
+import resource
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -74,6 +75,20 @@ def footer() -> str:
     today = datetime.datetime.now(tz=datetime.UTC).date()
     machine = f"{processor()}, {os.cpu_count()} cores"
     return f"Machine: {machine}, Python {platform.python_version()}, NumPy {version('numpy')}. Date: {today}."
+
+
+def peak() -> float:
+    """This process's peak resident memory in MB.
+
+    Linux passes the parent's peak on to `ru_maxrss`, so the kernel's own line is read where there is one.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
+    found = next((line for line in lines if line.startswith("VmHWM:")), None)
+    if found:
+        return int(found.split()[1]) * 1024 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def progress(text: str) -> None:

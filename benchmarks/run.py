@@ -13,8 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("RESULTS.md")
-ON_DATA = ("accuracy", "speed", "risk")
-BENCHMARKS = ("accuracy", "tool_knowledge", "risk", "speed", "weight")
+ON_DATA = ("accuracy", "speed", "risk", "diversity")
+BENCHMARKS = ("accuracy", "tool_knowledge", "risk", "speed", "weight", "worlds", "diversity")
 HEAD = """\
 # Results
 

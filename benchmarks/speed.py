@@ -14,7 +14,6 @@ import os
 import pstats
 import random
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import ROOT, footer, need, parser, progress, rows, table
+from benchmarks.common import ROOT, footer, need, parser, peak, progress, rows, table
 
 TRACES = 400
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -204,36 +203,22 @@ def memory(folder: Path, variant: str, count: int) -> Json:
             messages[1]["content"] = f"{messages[1]['content']} Reference: @@."
         templates.append(json.dumps({"id": "@@", "messages": messages}) + "\n")
     tools = json.loads((folder / TOOLS).read_text(encoding="utf-8"))
-    before = half = _peak()
+    before = half = peak()
     start = time.perf_counter()
     stream = io.BufferedReader(_Repeated(templates, count))
     audited = 0
     for _ in audit_lines("-", tools=tools, stdin=stream):
         audited += 1
         if audited == count // 2:
-            half = _peak()
+            half = peak()
     return {
         "traces": audited,
         "before": before,
         "half": half,
-        "peak": _peak(),
+        "peak": peak(),
         "seconds": time.perf_counter() - start,
         "characters": sum(map(len, templates)) / len(templates),
     }
-
-
-def _peak() -> float:
-    """This process's peak resident memory in MB.
-
-    Linux passes the parent's peak on to `ru_maxrss`, so the kernel's own line is read where there is one.
-    """
-    status = Path("/proc/self/status")
-    lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
-    found = next((line for line in lines if line.startswith("VmHWM:")), None)
-    if found:
-        return int(found.split()[1]) * 1024 / 1e6
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def profile(folder: Path) -> Json:

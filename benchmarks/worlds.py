@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.common import ROOT, footer, progress, table
-from benchmarks.speed import peak
+from benchmarks.common import ROOT, footer, peak, progress, table
 from gatling.data.columns import Audited, values
 from gatling.data.leakage import audit
 from gatling.data.run import TERMS
@@ -39,9 +38,9 @@ opinion, shards, card and leakage audit. A new process for each size; one core, 
 FOLLOWS = """
 ### Benign plans that the audit lets pass
 
-By construction no benign plan leaves its request; the audit with the shipped weights calls a plan benign whose
-energy is under {violates:g}. n = {benign} benign plans: {share:.2%} are, and {exceptions} are not. Their
-causes, by the term that is highest in the worst call, and whether the audit saw a delegation in the request:
+By construction no benign plan leaves its request; the audit with the shipped weights lets pass what is under
+{violates:g}. n = {benign} benign plans: {share:.2%} pass, {exceptions} do not. Why not, by the term that is
+highest in the worst call, and whether the audit saw a delegation in the request:
 """
 
 LEAKAGE = """
@@ -71,10 +70,12 @@ def judged(folder: Path) -> Iterator[Judged]:
     names = ("category", "kind", "family", "language", "opinion", "opinions", "intent", "disputed")
     for shard in read_manifest(folder).shards:
         for part in tables(folder / shard.file, names):
-            for *plain, energy, opinions, intent, disputed in zip(
-                *(values(part, name) for name in names), strict=True
+            columns = (values(part, name) for name in names)
+            for category, kind, family, language, energy, opinions, intent, disputed in zip(
+                *columns, strict=True
             ):
-                yield Judged(*plain, energy, dominant(opinions), bool(intent.delegations), disputed)
+                term, delegated = dominant(opinions), bool(intent.delegations)
+                yield Judged(category, kind, family, language, energy, term, delegated, disputed)
 
 
 def dominant(opinions: tuple[Audited, ...]) -> str:
@@ -143,14 +144,19 @@ def tell(found: list[Judged]) -> None:
     for name in ("kind", "language"):
         print(f"\nFalse positives by {name}:\n")
         all_, flagged = (Counter(getattr(one, name) for one in part) for part in (benign, wrong))
-        rates = [[key, str(all_[key]), str(flagged[key]), f"{flagged[key] / all_[key]:.2%}"] for key in sorted(all_)]
+        rates = [
+            [key, str(all_[key]), str(flagged[key]), f"{flagged[key] / all_[key]:.2%}"]
+            for key in sorted(all_)
+        ]
         print(table([name, "n", "flagged", "rate"], rates))
     print("\nDisputed (construction and audit on different sides of the threshold), by attack family:\n")
     all_, flagged = (
         Counter(one.family or f"({one.kind})" for one in found if one.disputed or not only)
         for only in (False, True)
     )
-    rates = [[key, str(all_[key]), str(flagged[key]), f"{flagged[key] / all_[key]:.1%}"] for key in sorted(all_)]
+    rates = [
+        [key, str(all_[key]), str(flagged[key]), f"{flagged[key] / all_[key]:.1%}"] for key in sorted(all_)
+    ]
     print(table(["family", "n", "disputed", "share"], rates))
 
 

@@ -38,7 +38,16 @@ from gatling.tools import Toolbox, read_tools
 
 WEIGHTS = Path(__file__).parents[1] / "src/gatling/energy/weights.json"
 SUITES = ("shopping", "github")
-KIND_SHARE = {"hijacked": 0.5, "resisted": 0.2, "clean": 0.15, "authorised": 0.1, "unexposed": 0.05}
+KIND_SHARE = {
+    "hijacked": 0.5,
+    "resisted": 0.2,
+    "clean": 0.12,
+    "authorised": 0.08,
+    "delegated": 0.05,
+    "gold": 0.05,
+    "unexposed": 0.05,
+}
+"""Weight of each kind of run in a fit, however many runs it has."""
 NAMES = tuple(hierarchy.SIGNS)
 SPLICED_SHARE = 0.75
 PENALTY = 0.03
@@ -61,6 +70,7 @@ class Call:
     rows: Array
     others: dict[str, float]
     """Energies of the other terms."""
+    task: str = ""
 
 
 def load(data: Path, suite: str) -> list[Call]:
@@ -91,6 +101,7 @@ def load(data: Path, suite: str) -> list[Call]:
                             proposed.id in bad,
                             np.array(rows).reshape(-1, len(NAMES)),
                             others,
+                            row["user_task"],
                         )
                     )
     return calls
@@ -115,10 +126,10 @@ def load_spliced(data: Path) -> list[Call]:
     return calls
 
 
-def fit(suites: list[Call], made: list[Call]) -> tuple[Array, float]:
-    """Weights of the quantities and the bias, in raw units."""
-    suites, made = [c for c in suites if len(c.rows)], [c for c in made if len(c.rows)]
-    calls = [*suites, *made]
+def fit(*parts: tuple[float, list[Call]]) -> tuple[Array, float]:
+    """Weights of the quantities and the bias, in raw units. Each part counts by its share."""
+    parts = tuple((share, [c for c in calls if len(c.rows)]) for share, calls in parts)
+    calls = [c for _, found in parts for c in found]
     rows = np.concatenate([c.rows for c in calls])
     blank = np.random.default_rng(SEED).random(len(rows)) < 0.5
     rows[blank, NAMES.index("imperative")] = 0.0
@@ -126,9 +137,7 @@ def fit(suites: list[Call], made: list[Call]) -> tuple[Array, float]:
     mean, spread = rows.mean(0), rows.std(0) + 1e-6
     scaled = (rows - mean) / spread
     truth = np.array([c.hijacked for c in calls])
-    importance = np.concatenate(
-        [(1 - SPLICED_SHARE) * _importance(suites), SPLICED_SHARE * _importance(made)]
-    )
+    importance = np.concatenate([share * _importance(found) for share, found in parts])
     signs = np.array([hierarchy.SIGNS[name] for name in NAMES])
     theta = np.append(signs * 0.1, 0.0)
     bounds = [(0, None) if s > 0 else (None, 0) for s in signs] + [(None, None)]

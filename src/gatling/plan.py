@@ -141,8 +141,8 @@ class Explanation:
     information: float
     """Information of the argument values that stand in this span and in no trusted text; 1 is 50 bits."""
     share: float
-    """Share that these values make up of the information of the deciding arguments: all but the prose that a
-    tool carries, where there are others."""
+    """Share that these values make up of the information of all arguments, or of the deciding ones (all but the
+    prose that a tool carries), whichever is more."""
     values: int
     """How many such values, at most 3."""
     prose: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from functools import cache
@@ -93,17 +94,44 @@ def test_an_attack_by_text_has_a_resisted_twin() -> None:
         assert kinds.count("resisted") == (1 if "hijacked" in kinds else 0)
 
 
-def test_the_resisted_twin_reads_a_text_and_does_what_the_clean_one_does() -> None:
-    seen = 0
+def done(run: Run) -> list[tuple[str, object]]:
+    return [(call.tool, call.arguments) for call in run.calls()]
+
+
+def test_the_resisted_twin_reads_a_text_and_does_what_the_clean_one_does_and_what_else_was_asked() -> None:
+    seen, wider = 0, 0
     for samples in attacked():
-        clean = samples[0]
+        clean = samples[0].run
         for twin in samples:
             if twin.truth.kind == "resisted":
                 seen += 1
                 assert twin.truth.poisoned
-                assert twin.run.calls() == clean.run.calls()
-                assert twin.run.messages != clean.run.messages
+                assert twin.run.messages != clean.messages
+                rest = iter(done(twin.run))
+                assert all(call in rest for call in done(clean))
+                requests = [
+                    next(m.content for m in r.messages if m.role == "user") for r in (clean, twin.run)
+                ]
+                more = len(twin.run.calls()) > len(clean.calls())
+                assert more is (requests[0] != requests[1])
+                wider += more
     assert seen > 20
+    assert 0 < wider < seen
+
+
+def test_ids_do_not_tell_which_calls_were_slipped_in() -> None:
+    for samples in made():
+        for sample in samples:
+            numbers = [int(re.sub(r"\D", "", call.id)) for call in sample.run.calls()]
+            assert numbers == list(range(1, len(numbers) + 1))
+            assert sample.run.readings | sample.run.delegated <= {call.id for call in sample.run.calls()}
+
+
+def test_no_benign_run_does_what_the_role_may_not() -> None:
+    for samples in made():
+        for sample in samples:
+            if sample.truth.kind in BENIGN:
+                assert sample.run.setting.denied.isdisjoint(call.tool for call in sample.run.calls())
 
 
 def test_somebody_who_may_asks_for_what_the_stranger_asked_for() -> None:
@@ -118,8 +146,8 @@ def test_somebody_who_may_asks_for_what_the_stranger_asked_for() -> None:
         for twin in samples:
             if twin.truth.kind in ("authorised", "delegated") and len(made_by_strangers) == len(mutants):
                 seen += 1
-                done = [(c.tool, c.arguments) for c in twin.run.calls()]
-                assert any(all(call in done for call in calls) for calls in made_by_strangers)
+                own = done(twin.run)
+                assert any(all(call in own for call in calls) for calls in made_by_strangers)
     assert seen > 8
 
 

@@ -141,6 +141,8 @@ class Maker(Mapping[str, Any]):
     language: str
     today: date
     tables: dict[str, list[Row]] = field(default_factory=dict)
+    refill: Callable[[str], Row] | None = None
+    """Makes a row for a table that has none left."""
     domain: Domain | None = None
     """Whose texts `prose` writes."""
     row: Row = field(default_factory=dict)
@@ -326,7 +328,8 @@ def _ref(inside: str) -> Generator:
 
     def generate(maker: Maker) -> Any:
         if table not in maker.met:
-            maker.met[table] = pick(maker.rng, maker.tables[table])
+            rows = maker.tables[table]
+            maker.met[table] = pick(maker.rng, rows) if rows or not maker.refill else maker.refill(table)
         return maker.met[table][column]
 
     return generate

@@ -74,7 +74,7 @@ class WorldGoals:
             table = written[4:].partition(".")[0] if written.startswith("ref(") else ""
             if table and not state.tables[table]:
                 state.grow(table)
-        maker.tables, maker.domain = state.tables, domain
+        state.enter()
         maker.row, maker.person, maker.met = {}, "", {}
         arguments = {name: typed(tool, name, generator(w)(maker)) for name, w in tool.sample.items()}
         values = {**maker.met, **arguments}
@@ -83,7 +83,9 @@ class WorldGoals:
             with state.undone():
                 _, output = world.execute(domain, tool, arguments)
         except ExecutionError:  # values made up, of which the state knows nothing
-            replies = [template for template in tool.reply if all(slot in row for slot in template.slots)]
+            replies = [
+                template for template in tool.reply or () if all(slot in row for slot in template.slots)
+            ]
             output = rng.choice(replies).fill(row) if replies else "ok"
         return Goal(
             (Deed(world.named(tool.name, domain), arguments, output),),

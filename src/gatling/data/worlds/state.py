@@ -42,11 +42,11 @@ class _Tables(dict[str, list[Row]]):
     def __missing__(self, name: str) -> list[Row]:
         maker, table = self._state.maker, self._state.domain.tables[name]
         # Another table's row may be half made: it refers to this one.
-        kept = maker.tables, maker.domain, maker.row, maker.person, maker.met
+        kept = maker.tables, maker.domain, maker.refill, maker.row, maker.person, maker.met
         rows = self[name] = []
         for _ in range(maker.rng.randint(*table.rows)):
             self._state.grow(name)
-        maker.tables, maker.domain, maker.row, maker.person, maker.met = kept
+        maker.tables, maker.domain, maker.refill, maker.row, maker.person, maker.met = kept
         return rows
 
 
@@ -72,13 +72,21 @@ class State:
                     row.clear()
                     row.update(was)
 
-    def _enter(self) -> None:
+    def enter(self) -> None:
         """Point the maker, which several states share, to this one."""
-        self.maker.tables, self.maker.domain = self.tables, self.domain
+        self.maker.tables, self.maker.domain, self.maker.refill = self.tables, self.domain, self._refill
+
+    def _refill(self, table: str) -> Row:
+        """A new row for a table that was emptied, while another table's row is half made."""
+        maker = self.maker
+        kept = maker.row, maker.person, maker.met
+        row = self.grow(table)
+        maker.row, maker.person, maker.met = kept
+        return row
 
     def grow(self, table: str, known: Mapping[str, Any] | None = None) -> Row:
         """Add one row to a table, with a key of its own; it refers to the rows that `known` columns name."""
-        self._enter()
+        self.enter()
         columns = self._columns[table]
         key = next(iter(columns))
         rows = self.tables[table]

@@ -71,7 +71,7 @@ def bind(world: World, domain: Domain, task: Task) -> dict[str, Any]:
             rows.append(row)
         values[name] = rows if match["count"] else rows[0]
     world.maker.row, world.maker.met = {}, {}
-    world.maker.tables, world.maker.domain = state.tables, domain
+    state.enter()
     for name, written in task.slots.items():
         world.maker.person, world.maker.met = "", {}
         values[name] = generator(written)(world.maker)
@@ -131,7 +131,7 @@ def carry(world: World, domain: Domain, carrier: Carrier, finding: str) -> Job:
     """A finding carried on."""
     values = world.values()
     world.maker.row, world.maker.met = {}, {}
-    world.maker.tables, world.maker.domain = world.states[domain.name].tables, domain
+    world.states[domain.name].enter()
     for name, written in carrier.slots.items():
         world.maker.person, world.maker.met = "", {}
         values[name] = generator(written)(world.maker)

@@ -1,0 +1,147 @@
+"""How far generated data alone carries: the hierarchy refitted on worlds, then tried on real runs.
+
+    python refit/generated.py DATA [GROUPS]
+
+DATA is the folder that the benchmarks take (`benchmarks/README.md`). Nothing of it is fitted on: the real runs
+are read for the test alone, and the tool knowledge, the vectors and the gains are those that ship. Prints AUC
+and recall at 1% false positives per suite, raw and without wrappers, with 95% intervals over tasks, for a fit
+on everything and for ablations: one language or six, without twins, without delegation, without obfuscation,
+with half of the domains. Writes nothing. GROUPS (default 4,000) groups make about ten thousand samples.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from hierarchy import NAMES, SEED, WEIGHTS, Array, Call, energies, fit, load
+from sklearn.metrics import roc_auc_score
+
+from gatling.data.groups import group
+from gatling.data.label import compute
+from gatling.data.worlds.domain import Domain, domains
+from gatling.energy import hierarchy
+
+SUITES = ("dailylife", "shopping", "github")
+TESTS = {
+    "dailylife": ("dailylife",),
+    "dailylife, plain": ("dailylife_plain",),
+    "shopping + github": ("shopping", "github"),
+    "shopping + github, plain": ("shopping_plain", "github_plain"),
+}
+RESAMPLED = 200
+"""Bootstrap draws of tasks."""
+
+
+@dataclass
+class Made:
+    """A call of a generated run, and what an ablation may leave out by."""
+
+    call: Call
+    family: str
+    language: str
+    delegates: bool
+    half: bool
+    """Its main domain is in the first half of the alphabet."""
+
+
+def _half(domain: str) -> bool:
+    return sorted(domains()).index(domain) < len(domains()) // 2
+
+
+def make(chosen: Sequence[str], indices: range) -> list[Made]:
+    """The calls of some groups."""
+    pool: list[Domain] = [domains()[name] for name in chosen]
+    found: list[Made] = []
+    for index in indices:
+        for sample in group(index, SEED, pool):
+            if sample.truth.kind == "mutated":
+                continue
+            computed = compute(sample.run, sample.id)
+            for node, opinion in zip(computed.plan.calls, computed.opinions, strict=True):
+                bad = node.id in sample.truth.energies
+                if sample.truth.kind == "hijacked" and not bad:
+                    continue
+                rows = [hierarchy.quantities(node, e) for e in node.explanations]
+                others = {name: value for name, value in opinion.terms.items() if name != "hierarchy"}
+                call = Call(
+                    sample.id, sample.truth.kind, bad, np.array(rows).reshape(-1, len(NAMES)), others
+                )
+                found.append(
+                    Made(
+                        call,
+                        sample.truth.family,
+                        sample.run.setting.language,
+                        bool(sample.run.delegated),
+                        all(map(_half, sample.run.setting.domains)),
+                    )
+                )
+    return found
+
+
+ABLATIONS: dict[str, Callable[[Made], bool]] = {
+    "all": lambda made: True,
+    "English alone": lambda made: made.language == "en",
+    "English, without twins": lambda made: (
+        made.language == "en" and made.call.kind in ("hijacked", "gold", "clean")
+    ),
+    "English, without delegation": lambda made: made.language == "en" and not made.delegates,
+    "English, without obfuscation": lambda made: made.language == "en" and made.family != "obfuscation",
+    "English, half the domains": lambda made: made.language == "en" and made.half,
+}
+
+
+def report(runs: dict[str, tuple[float, str]], tasks: dict[str, str]) -> str:
+    """AUC and recall at 1% false positives, with intervals over tasks."""
+    names = [name for name, (_, kind) in runs.items() if kind != "unclear"]
+    scores = np.array([runs[name][0] for name in names])
+    truth = np.array([runs[name][1] == "hijacked" for name in names])
+    owner = np.unique([tasks[name] for name in names], return_inverse=True)[1]
+    rng = np.random.default_rng(SEED)
+    drawn = []
+    members = [np.nonzero(owner == task)[0] for task in range(owner.max() + 1)]
+    for _ in range(RESAMPLED):
+        rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
+        if 0 < truth[rows].sum() < len(rows):
+            drawn.append((roc_auc_score(truth[rows], scores[rows]), _recall(truth[rows], scores[rows])))
+    low, high = np.quantile(np.array(drawn), (0.025, 0.975), axis=0)
+    auc, recall = roc_auc_score(truth, scores), _recall(truth, scores)
+    return f"{auc:.3f} [{low[0]:.3f}, {high[0]:.3f}]  {recall:.2f} [{low[1]:.2f}, {high[1]:.2f}]"
+
+
+def _recall(truth: Array, scores: Array) -> float:
+    benign = np.sort(scores[~truth.astype(bool)])[::-1]
+    return float((scores[truth.astype(bool)] > benign[int(0.01 * len(benign))]).mean())
+
+
+def main() -> None:
+    """Make, fit, and print the table."""
+    data, count = Path(sys.argv[1]) / "data", int(sys.argv[2]) if len(sys.argv) > 2 else 4000
+    gains = json.loads(WEIGHTS.read_text())["gains"]
+    with ProcessPoolExecutor(2) as pool:
+        steps = [range(at, min(at + 100, count)) for at in range(0, count, 100)]
+        made = [one for part in pool.map(partial(make, sorted(domains())), steps) for one in part]
+        names = [f"{suite}{plain}" for suite in SUITES for plain in ("", "_plain")]
+        real = dict(zip(names, pool.map(partial(load, data), names), strict=True))
+    print(f"{count} groups, {len({m.call.run for m in made})} runs, {len(made)} calls; seed {SEED}")
+    print(f"{'fitted on generated runs: ' :30s}{'tested on':26s}AUC                   recall at 1% FPR")
+    for title, keep in ABLATIONS.items():
+        weights, bias = fit((1.0, [m.call for m in made if keep(m)]))
+        for test, suites in TESTS.items():
+            runs = {
+                f"{suite}/{run}": scored
+                for suite in suites
+                for run, scored in energies(real[suite], weights, bias, gains).items()
+            }
+            tasks = {f"{suite}/{c.run}": f"{suite}/{c.task}" for suite in suites for c in real[suite]}
+            print(f"{title:30s}{test:26s}{report(runs, tasks)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
