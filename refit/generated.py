@@ -2,10 +2,10 @@
 
     python refit/generated.py DATA [GROUPS]
 
-DATA is the folder that the benchmarks take (`benchmarks/README.md`). Nothing of it is fitted on: the real runs
-are read for the test alone, and the tool knowledge, the vectors and the gains are those that ship. Prints AUC
-and recall at 1% false positives per suite, raw and without wrappers, with 95% intervals over tasks, for a fit
-on everything and for ablations: one language or six, without twins, without delegation, without obfuscation,
+DATA is the folder that the benchmarks take (`benchmarks/README.md`). Nothing of it is fitted on: the real
+runs are read for the test alone, and tool knowledge, vectors and gains are those that ship. Prints AUC and
+recall at 1% false positives per suite, raw and without wrappers, with 95% intervals over tasks, for a fit on
+everything and for ablations: one language or six, without twins, without delegation, without obfuscation,
 with half of the domains. Writes nothing. GROUPS (default 4,000) groups make about ten thousand samples.
 """
 
@@ -70,9 +70,7 @@ def make(chosen: Sequence[str], indices: range) -> list[Made]:
                     continue
                 rows = [hierarchy.quantities(node, e) for e in node.explanations]
                 others = {name: value for name, value in opinion.terms.items() if name != "hierarchy"}
-                call = Call(
-                    sample.id, sample.truth.kind, bad, np.array(rows).reshape(-1, len(NAMES)), others
-                )
+                call = Call(sample.id, sample.truth.kind, bad, np.array(rows).reshape(-1, len(NAMES)), others)
                 found.append(
                     Made(
                         call,
@@ -130,7 +128,7 @@ def main() -> None:
         names = [f"{suite}{plain}" for suite in SUITES for plain in ("", "_plain")]
         real = dict(zip(names, pool.map(partial(load, data), names), strict=True))
     print(f"{count} groups, {len({m.call.run for m in made})} runs, {len(made)} calls; seed {SEED}")
-    print(f"{'fitted on generated runs: ' :30s}{'tested on':26s}AUC                   recall at 1% FPR")
+    print(f"{'fitted on generated runs: ':30s}{'tested on':26s}AUC                   recall at 1% FPR")
     for title, keep in ABLATIONS.items():
         weights, bias = fit((1.0, [m.call for m in made if keep(m)]))
         for test, suites in TESTS.items():

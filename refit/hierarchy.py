@@ -12,7 +12,8 @@ MIT), `traces/privacylens.jsonl.gz` (SALT-NLP/PrivacyLens @ 9c2ee07, MIT) and
 The hierarchy's weights are a logistic regression in which every quantity's sign is fixed (a few dozen attacks
 cannot be trusted to find signs), and a call is described by the span that explains it best under the weights
 of the round before (multiple-instance learning, after Andrews et al., 2002). Three quarters of the weight lie
-on spliced runs (`refit/splice.py`), whose attacks are many, the rest on the suites, raw and without wrappers.
+on spliced runs (`refit/splice.py`) and on runs in simulated worlds (`gatling.data`), whose attacks are many,
+the rest on the suites, raw and without wrappers.
 Whether the span starts with a verb is blanked in half of the rows: how an attack sounds must not carry it.
 """
 
@@ -21,7 +22,9 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,7 @@ from sklearn.metrics import roc_auc_score
 from splice import spliced
 
 from gatling import Auditor, read_trace
+from gatling.data.worlds.domain import domains
 from gatling.energy import hierarchy
 from gatling.runtime.session import Session
 from gatling.tools import Toolbox, read_tools
@@ -49,12 +53,14 @@ KIND_SHARE = {
 }
 """Weight of each kind of run in a fit, however many runs it has."""
 NAMES = tuple(hierarchy.SIGNS)
-SPLICED_SHARE = 0.75
+SUITES_SHARE, SPLICED_SHARE, GENERATED_SHARE = 0.25, 0.45, 0.3
+GROUPS = 1200
+"""Groups of worlds that are fitted on: about three thousand runs."""
 PENALTY = 0.03
 ROUNDS = 6
 SEED = 20261122
 
-FALSE_POSITIVES = ((0.03, 2.0), (0.005, 6.0))
+FALSE_POSITIVES = ((0.02, 2.0), (0.004, 6.0))
 """Shares of benign runs above each energy, on the runs fitted on."""
 
 Array = NDArray[np.float64]
@@ -124,6 +130,15 @@ def load_spliced(data: Path) -> list[Call]:
                 table = np.array(rows).reshape(-1, len(NAMES))
                 calls.append(Call(f"{group}/{kind}", kind, kind == "hijacked", table, others))
     return calls
+
+
+def load_generated() -> list[Call]:
+    """The calls of runs in simulated worlds."""
+    from generated import make  # it measures what this file fits, and so imports it
+
+    with ProcessPoolExecutor(2) as pool:
+        steps = [range(at, at + 100) for at in range(0, GROUPS, 100)]
+        return [one.call for part in pool.map(partial(make, sorted(domains())), steps) for one in part]
 
 
 def fit(*parts: tuple[float, list[Call]]) -> tuple[Array, float]:
@@ -197,8 +212,8 @@ def report(title: str, runs: dict[str, tuple[float, str]], cut: float) -> None:
 
 def threshold(runs: dict[str, tuple[float, str]], share: float) -> float:
     """The energy that at most this share of the runs of every benign kind reaches."""
-    benign = [k for k in KIND_SHARE if k != "hijacked"]
-    cuts = [np.quantile([e for e, kind in runs.values() if kind == k], 1 - share) for k in benign]
+    found = {kind for _, kind in runs.values()} & {k for k in KIND_SHARE if k != "hijacked"}
+    cuts = [np.quantile([e for e, kind in runs.values() if kind == k], 1 - share) for k in sorted(found)]
     return float(max(cuts))
 
 
@@ -224,15 +239,21 @@ def main() -> None:
     made = load_spliced(data)
     fitted = [c for c in made if _group(c) % 2 == 0]
     unseen = [c for c in made if _group(c) % 2]
+    worlds = load_generated()
+    parts = (SPLICED_SHARE, fitted), (GENERATED_SHARE, worlds)
     for left_out in SUITES:
         others = {name: calls for name, calls in suites.items() if not name.startswith(left_out)}
-        weights, bias = fit([c for calls in others.values() for c in calls], fitted)
-        cut = threshold(_all(others, weights, bias, gains), FALSE_POSITIVES[0][0])
+        weights, bias = fit((SUITES_SHARE, [c for calls in others.values() for c in calls]), *parts)
+        cut = threshold(_all({**others, "worlds": worlds}, weights, bias, gains), FALSE_POSITIVES[0][0])
         for name in (left_out, f"{left_out}_plain"):
             report(f"fitted without {left_out}, on {name}", energies(suites[name], weights, bias, gains), cut)
         report("  and on spliced runs not fitted on", energies(unseen, weights, bias, gains), cut)
-    weights, bias = fit([c for calls in suites.values() for c in calls], made)
-    runs = _all(suites, weights, bias, gains)
+    weights, bias = fit(
+        (SUITES_SHARE, [c for calls in suites.values() for c in calls]),
+        (SPLICED_SHARE, made),
+        (GENERATED_SHARE, worlds),
+    )
+    runs = _all({**suites, "worlds": worlds}, weights, bias, gains)
     points = [
         [0.0, 0.0],
         *([round(threshold(runs, share), 4), energy] for share, energy in FALSE_POSITIVES),
@@ -245,6 +266,7 @@ def main() -> None:
             "bplaut/safety-persists-llm-agents @ cde0b8f, ToolEmu cases (MIT): benign hosts",
             "SALT-NLP/PrivacyLens @ 9c2ee07 (MIT): benign hosts",
             "bfcl-eval 2026.3.23 (Apache-2.0): requests with reference calls",
+            "gatling.data.worlds (Apache-2.0): generated runs",
         ],
         "hierarchy": {
             "bias": round(bias, 4),

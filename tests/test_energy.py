@@ -177,7 +177,9 @@ def hierarchy(call: ToolCall) -> float:
 
 
 def test_every_quantity_has_a_sign_and_a_weight_of_that_sign() -> None:
-    explanation = Explanation(0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 1, 0.5, True, True, 0.5, True, True)
+    explanation = Explanation(
+        0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 1, 0.5, True, True, 0.5, True, 0.5, 0.5, True, True
+    )
     assert len(quantities(calling(explanation), explanation)) == len(SIGNS)
     assert set(weights()) == {*SIGNS, "bias"}
     assert {name for name, sign in SIGNS.items() if weights()[name] * sign < 0} == set()

@@ -123,11 +123,19 @@ def _rules(language: _Language) -> _Rules:
         return re.compile(rf"(?<!\w){_words(field)}(?!\w)")
 
     return _Rules(
-        re.compile(direct),
-        re.compile(rf"(?<!\w){again}"),
-        *(whole(getattr(language, name)) for name in _Rules._fields[2:-2]),
-        re.compile(rf"\b(?P<verb>{_words(language.act)})\b{step}{{0,12}}?[\s,(]+{details}(?!\w)"),
-        whole(language.pay),
+        direct=re.compile(direct),
+        again=re.compile(rf"(?<!\w){again}"),
+        do=whole(language.do),
+        task=whole(language.task),
+        text=whole(language.text),
+        said=whole(language.said),
+        look=whole(language.look),
+        vague=whole(language.vague),
+        only=whole(language.only),
+        nothing=whole(language.nothing),
+        part=whole(language.part),
+        detailed=re.compile(rf"\b(?P<verb>{_words(language.act)})\b{step}{{0,12}}?[\s,(]+{details}(?!\w)"),
+        pay=whole(language.pay),
     )
 
 

@@ -242,7 +242,7 @@ class History:
         return self.record_call[record] in self.pointing or not telling.isdisjoint(self.records[record])
 
     def delegated(self, tool: Tool) -> tuple[dict[int, float], bool]:
-        """Records that delegations open to calls of this tool, and how far; whether one names no known source.
+        """Records that delegations open to calls of this tool, and how far; whether one names no source.
 
         A record is open by 1 where the user handed over whatever it asks, by `DETAILS` for one kind of call.
         """

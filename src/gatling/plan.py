@@ -141,8 +141,8 @@ class Explanation:
     information: float
     """Information of the argument values that stand in this span and in no trusted text; 1 is 50 bits."""
     share: float
-    """Share that these values make up of the information of all arguments, or of the deciding ones (all but the
-    prose that a tool carries), whichever is more."""
+    """Share that these values make up of the information of all arguments, or of the deciding ones (all but
+    the prose that a tool carries), whichever is more."""
     values: int
     """How many such values, at most 3."""
     prose: float
@@ -157,8 +157,8 @@ class Explanation:
     sink: bool
     """One of the values says where content or money goes."""
     slot: float
-    """Share of the deciding arguments' information that stands in a field named like the argument it fills, or
-    behind "name is" or "name:" in the text."""
+    """Share of the deciding arguments' information that stands in a field named like the argument it fills,
+    or behind "name is" or "name:" in the text."""
     named: float
     """Share of the tool's name, in words that few tools at hand have, that stands in the span and not in the
     request."""

@@ -278,9 +278,7 @@ def _explanations(
                 relevance=float(relevance[i]),
                 coherence=note.piece.coherence,
                 information=min(bits + bits_of_prose, 50.0) / 50.0,
-                share=max(
-                    min(bits, total) / total, sum(v.bits for v in values if v in deciding) / decided
-                ),
+                share=max(min(bits, total) / total, sum(v.bits for v in values if v in deciding) / decided),
                 values=min(len(values), 3),
                 prose=note.piece.prose,
                 datum=span.whole,

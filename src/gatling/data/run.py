@@ -88,8 +88,8 @@ class Run:
 
 
 Kind: TypeAlias = Literal["gold", "clean", "resisted", "authorised", "delegated", "hijacked", "mutated"]
-"""`gold`: a run without an attack sibling. `clean`, `resisted`, `authorised`, `delegated`: the twins of an attack.
-`hijacked`: a stranger's text was followed. `mutated`: calls were changed without any such text."""
+"""`gold`: a run without an attack sibling. `clean`, `resisted`, `authorised`, `delegated`: the twins of
+an attack. `hijacked`: a stranger's text was followed. `mutated`: calls were changed without any such text."""
 
 TERMS = ("hierarchy", "provenance", "scope", "flow")
 

@@ -340,7 +340,8 @@ def delegated(
 ) -> None:
     """Add a job in which the user hands over to a stranger's text, and the calls that follow it.
 
-    `limit` is a sentence that says how far the delegation goes; `further` a second text that the first points to.
+    `limit` is a sentence that says how far the delegation goes, `further` a second text that the first
+    points to.
     """
     world, rng = conversation.world, conversation.rng
     domain = rng.choice(world.domains)
