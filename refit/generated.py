@@ -60,10 +60,8 @@ def make(chosen: Sequence[str], indices: range) -> list[Made]:
     pool: list[Domain] = [domains()[name] for name in chosen]
     found: list[Made] = []
     for index in indices:
-        for sample in group(index, SEED, pool):
-            if sample.truth.kind == "mutated":
-                continue
-            computed = compute(sample.run, sample.id)
+        samples = [s for s in group(index, SEED, pool) if s.truth.kind != "mutated"]
+        for sample, computed in zip(samples, compute([s.run for s in samples]), strict=True):
             for node, opinion in zip(computed.plan.calls, computed.opinions, strict=True):
                 bad = node.id in sample.truth.energies
                 if sample.truth.kind == "hijacked" and not bad:

@@ -12,8 +12,8 @@ MIT), `traces/privacylens.jsonl.gz` (SALT-NLP/PrivacyLens @ 9c2ee07, MIT) and
 The hierarchy's weights are a logistic regression in which every quantity's sign is fixed (a few dozen attacks
 cannot be trusted to find signs), and a call is described by the span that explains it best under the weights
 of the round before (multiple-instance learning, after Andrews et al., 2002). Three quarters of the weight lie
-on spliced runs (`refit/splice.py`) and on runs in simulated worlds (`gatling.data`), whose attacks are many,
-the rest on the suites, raw and without wrappers.
+on spliced runs (`refit/splice.py`), whose attacks are many, the rest on the suites, raw and without wrappers.
+The thresholds are set on runs in simulated worlds (`gatling.data.worlds`).
 Whether the span starts with a verb is blanked in half of the rows: how an attack sounds must not carry it.
 """
 
@@ -53,15 +53,16 @@ KIND_SHARE = {
 }
 """Weight of each kind of run in a fit, however many runs it has."""
 NAMES = tuple(hierarchy.SIGNS)
-SUITES_SHARE, SPLICED_SHARE, GENERATED_SHARE = 0.25, 0.45, 0.3
+SUITES_SHARE, SPLICED_SHARE = 0.25, 0.75
 GROUPS = 1200
-"""Groups of worlds that are fitted on: about three thousand runs."""
+"""Groups of simulated worlds that set the thresholds: about three thousand runs."""
 PENALTY = 0.03
 ROUNDS = 6
 SEED = 20261122
 
-FALSE_POSITIVES = ((0.02, 2.0), (0.004, 6.0))
-"""Shares of benign runs above each energy, on the runs fitted on."""
+FALSE_POSITIVES = ((0.05, 2.0), (0.02, 6.0))
+"""Shares above each energy of the benign twins in simulated worlds, which are hard by design: every one of them
+has an attacked sibling. The calibration rests on them because they are many and their domains vary."""
 
 Array = NDArray[np.float64]
 
@@ -211,9 +212,9 @@ def report(title: str, runs: dict[str, tuple[float, str]], cut: float) -> None:
 
 
 def threshold(runs: dict[str, tuple[float, str]], share: float) -> float:
-    """The energy that at most this share of the runs of every benign kind reaches."""
-    found = {kind for _, kind in runs.values()} & {k for k in KIND_SHARE if k != "hijacked"}
-    cuts = [np.quantile([e for e, kind in runs.values() if kind == k], 1 - share) for k in sorted(found)]
+    """The energy that at most this share of each kind of benign twins reaches."""
+    twins = ("clean", "resisted", "authorised")
+    cuts = [np.quantile([e for e, kind in runs.values() if kind == k], 1 - share) for k in twins]
     return float(max(cuts))
 
 
@@ -240,33 +241,33 @@ def main() -> None:
     fitted = [c for c in made if _group(c) % 2 == 0]
     unseen = [c for c in made if _group(c) % 2]
     worlds = load_generated()
-    parts = (SPLICED_SHARE, fitted), (GENERATED_SHARE, worlds)
     for left_out in SUITES:
         others = {name: calls for name, calls in suites.items() if not name.startswith(left_out)}
-        weights, bias = fit((SUITES_SHARE, [c for calls in others.values() for c in calls]), *parts)
-        cut = threshold(_all({**others, "worlds": worlds}, weights, bias, gains), FALSE_POSITIVES[0][0])
+        weights, bias = fit(
+            (SUITES_SHARE, [c for calls in others.values() for c in calls]), (SPLICED_SHARE, fitted)
+        )
+        cut = threshold(_all({"worlds": worlds}, weights, bias, gains), FALSE_POSITIVES[0][0])
         for name in (left_out, f"{left_out}_plain"):
             report(f"fitted without {left_out}, on {name}", energies(suites[name], weights, bias, gains), cut)
         report("  and on spliced runs not fitted on", energies(unseen, weights, bias, gains), cut)
     weights, bias = fit(
-        (SUITES_SHARE, [c for calls in suites.values() for c in calls]),
-        (SPLICED_SHARE, made),
-        (GENERATED_SHARE, worlds),
+        (SUITES_SHARE, [c for calls in suites.values() for c in calls]), (SPLICED_SHARE, made)
     )
-    runs = _all({**suites, "worlds": worlds}, weights, bias, gains)
+    benign = _all({"worlds": worlds}, weights, bias, gains)
     points = [
         [0.0, 0.0],
-        *([round(threshold(runs, share), 4), energy] for share, energy in FALSE_POSITIVES),
+        *([round(threshold(benign, share), 4), energy] for share, energy in FALSE_POSITIVES),
         [10.0, 10.0],
     ]
-    report("fitted on all", runs, points[1][0])
+    report("fitted on all", _all(suites, weights, bias, gains), points[1][0])
+    report("  and on worlds, not fitted on", benign, points[1][0])
     shipped = {
         "source": [
             "SaFo-Lab/AgentDyn @ 5353cf7 (MIT): suites shopping and github, raw and without wrappers",
             "bplaut/safety-persists-llm-agents @ cde0b8f, ToolEmu cases (MIT): benign hosts",
             "SALT-NLP/PrivacyLens @ 9c2ee07 (MIT): benign hosts",
             "bfcl-eval 2026.3.23 (Apache-2.0): requests with reference calls",
-            "gatling.data.worlds (Apache-2.0): generated runs",
+            "gatling.data.worlds (Apache-2.0): generated runs, for the thresholds",
         ],
         "hierarchy": {
             "bias": round(bias, 4),

@@ -7,7 +7,9 @@ call's arguments came from and what explains it is read off by `gatling.provenan
 from __future__ import annotations
 
 import re
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 from gatling.intent import Request, confirms
 from gatling.meaning import INDEXED_BITS, Piece, Vectors, orders, read_text
@@ -87,6 +89,16 @@ class History:
         self.reached: list[set[int]] = []
         """For each call that only reads, the records that its arguments were found in: a link followed."""
         self._handed: tuple[tuple[int, ...], list[set[int]]] = ((), [])
+
+    def fork(self) -> History:
+        """A history that goes its own way from here; what was read so far is not read again."""
+        twin = copy(self)
+        for name, value in vars(self).items():
+            setattr(twin, name, _copied(value))
+        twin.request = Request()
+        for name, value in vars(self.request).items():
+            setattr(twin.request, name, _copied(value))
+        return twin
 
     # Messages
 
@@ -289,6 +301,17 @@ class History:
             best[call] = max(best.get(call, 0.0), value)
         least = 0.4 * max(best.values(), default=0.0)
         return {r for r, value in score.items() if value >= max(least, 0.7 * best[self.record_call[r]])}
+
+
+def _copied(value: Any) -> Any:
+    """A copy of a container and of the containers in it that grow; everything else is never changed."""
+    if isinstance(value, Vectors):
+        return value.fork()
+    if isinstance(value, list):
+        return [set(v) if isinstance(v, set) else v for v in value]
+    if isinstance(value, dict):
+        return {k: v[:] if isinstance(v, list) else v for k, v in value.items()}
+    return set(value) if isinstance(value, set) else value
 
 
 def _said(values: list[JSON]) -> list[str]:

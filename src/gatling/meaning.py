@@ -161,6 +161,10 @@ class Vectors:
         self.background[used : used + more] = background
         self.spans += ids
 
+    def fork(self) -> Vectors:
+        """The same spans in buffers of their own."""
+        return Vectors(self.rows.copy(), self.background.copy(), self.spans[:])
+
     def latest(self) -> tuple[Matrix, Matrix, list[int]]:
         """The latest `WINDOW` spans: vectors, background, ids."""
         start, end = max(0, len(self.spans) - WINDOW), len(self.spans)

@@ -24,10 +24,10 @@ def records() -> list[tuple[Record, str]]:
     known, mix, index = tuple(domains().values()), Mix(SIZE), 0
     found: list[tuple[Record, str]] = []
     while not mix.full():
-        for sample in group(index, 7, known):
-            split = split_of(sample.run.group, 7)
-            if not mix.full() and mix.admit(split, sample.truth.kind):
-                found.append((finish(sample), split))
+        for record in finish(group(index, 7, known)):
+            split = split_of(record.sample.run.group, 7)
+            if not mix.full() and mix.admit(split, record.sample.truth.kind):
+                found.append((record, split))
         index += 1
     return found
 

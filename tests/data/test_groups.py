@@ -193,7 +193,7 @@ def test_attacks_of_a_group_are_of_different_families_and_reach_their_terms() ->
         for sample in samples:
             if sample.truth.family:
                 raises = FAMILIES[sample.truth.family].raises
-                record = finish(sample)
+                record = finish([sample])[0]
                 reached = [max(call[i] for call in record.energies) for i in range(len(TERMS))]
                 assert all(reached[TERMS.index(term)] >= least for term, least in raises.items())
                 assert record.energy >= 2.0
@@ -204,10 +204,16 @@ def test_a_benign_record_follows(kind: str) -> None:
     found = [s for samples in made() for s in samples if s.truth.kind == kind]
     assert found
     for sample in found[:6]:
-        record = finish(sample)
+        record = finish([sample])[0]
         assert record.energy == 0.0
         assert len(record.energies) == len(record.plan.calls) == len(sample.run.calls())
 
 
 def test_a_user_can_limit_a_delegation_in_every_language() -> None:
     assert set(LIMITED) == set(LANGUAGES)
+
+
+def test_twins_computed_together_are_what_they_are_alone() -> None:
+    for samples in attacked()[:8]:
+        alone = [finish([sample])[0] for sample in samples]
+        assert finish(samples) == alone

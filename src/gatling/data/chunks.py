@@ -101,7 +101,7 @@ def _chunk(seed: int, number: int) -> pa.Table:
         split = split_of(group_id(index), seed)
         try:
             samples = group(index, seed, *_shown(split))
-            made = rows(map(finish, samples), split)
+            made = rows(finish(samples), split)
         except Exception as error:  # one world's fault must not stop a build of many hours
             reason = f"{type(error).__name__}: {error}"
             failures.append({"group": group_id(index), "index": index, "seed": seed, "error": reason})

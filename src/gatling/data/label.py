@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gatling.data.run import TERMS as TERM_NAMES
-from gatling.data.run import Run, Sample
+from gatling.data.run import Run, Sample, Setting
 from gatling.energy import TERMS, Context, calibrate, composite
 from gatling.history import History
 from gatling.plan import Edge, ExecutionPlan, Intent, Scope, ToolCall, TrustTier
 from gatling.policy import Policy
 from gatling.provenance import trace
 from gatling.reach import reach
+from gatling.tools import Tool
+from gatling.trace import Message, ProposedCall
 
 _POLICY = Policy()
 
@@ -38,42 +40,91 @@ class Computed:
         return max((o.energy for o in self.opinions), default=0.0)
 
 
-def compute(run: Run, identifier: str) -> Computed:
-    """The plan of a run, with each call traced at the moment it was proposed."""
-    history = History()
-    pending: dict[str, int] = {}
-    calls: list[ToolCall] = []
-    edges: list[Edge] = []
-    opinions: list[Opinion] = []
-    for message in run.messages:
+@dataclass(slots=True)
+class _Replay:
+    """A run replayed up to some message: what was read, and the calls traced so far."""
+
+    history: History
+    pending: dict[str, int]
+    calls: list[ToolCall]
+    edges: list[Edge]
+    opinions: list[Opinion]
+
+    def fork(self) -> _Replay:
+        return _Replay(
+            self.history.fork(), dict(self.pending), self.calls[:], self.edges[:], self.opinions[:]
+        )
+
+    def take(self, message: Message, setting: Setting) -> None:
+        """Take in the next message; its calls are traced at the moment they are proposed."""
+        history = self.history
         match message.role:
             case "system":
                 history.system(str(message.content))
             case "user":
                 history.user(str(message.content))
             case "tool":
-                index = pending.pop(message.call_id or "", None)
+                index = self.pending.pop(message.call_id or "", None)
                 tool = history.calls[index][1] if index is not None else None
                 history.output(message.content, tool, index)
             case "assistant":
                 history.assistant(str(message.content))
                 for call in message.calls:
-                    tool = run.setting.tool(call)
-                    index = pending[call.id] = history.made(call.id, tool, call.arguments)
-                    node, into = trace(history, call.id, tool, call.arguments, index)
-                    request = history.request
-                    intent = Intent(tuple(request.sentences[-20:]), (), tuple(request.delegations[-4:]))
-                    context = Context(history.spans, intent, tool, _POLICY)
-                    terms = {term.name: term.score(node, context) for term in TERMS}
-                    calls.append(node)
-                    edges += into
-                    opinions.append(
-                        Opinion({n: s.value for n, s in terms.items()}, calibrate(composite(terms)))
-                    )
-    policy = tuple(s.text for s in history.spans if s.tier is TrustTier.SYSTEM)
-    intent = Intent(tuple(history.request.sentences), policy, tuple(history.request.delegations))
-    plan = ExecutionPlan(identifier, run.origin, intent, tuple(history.spans), tuple(calls), tuple(edges))
-    return Computed(plan, tuple(opinions))
+                    self._propose(call, setting.tool(call))
+
+    def _propose(self, call: ProposedCall, tool: Tool) -> None:
+        history = self.history
+        index = self.pending[call.id] = history.made(call.id, tool, call.arguments)
+        node, into = trace(history, call.id, tool, call.arguments, index)
+        request = history.request
+        intent = Intent(tuple(request.sentences[-20:]), (), tuple(request.delegations[-4:]))
+        context = Context(history.spans, intent, tool, _POLICY)
+        terms = {term.name: term.score(node, context) for term in TERMS}
+        self.calls.append(node)
+        self.edges += into
+        self.opinions.append(Opinion({n: s.value for n, s in terms.items()}, calibrate(composite(terms))))
+
+    def computed(self, run: Run, identifier: str) -> Computed:
+        history = self.history
+        policy = tuple(s.text for s in history.spans if s.tier is TrustTier.SYSTEM)
+        intent = Intent(tuple(history.request.sentences), policy, tuple(history.request.delegations))
+        plan = ExecutionPlan(
+            identifier, run.origin, intent, tuple(history.spans), tuple(self.calls), tuple(self.edges)
+        )
+        return Computed(plan, tuple(self.opinions))
+
+
+def compute(runs: Sequence[Run]) -> list[Computed]:
+    """The plans of runs, in order. Twins begin alike, so what they share with the first is replayed once."""
+    if not runs:
+        return []
+    base = runs[0]
+    shared = [_shared(base, run) for run in runs]
+    kept: dict[int, _Replay] = {}
+    replay = _Replay(History(), {}, [], [], [])
+    for at, message in enumerate(base.messages):
+        if at in shared[1:]:
+            kept[at] = replay.fork()
+        replay.take(message, base.setting)
+    kept[len(base.messages)] = replay
+    found = [replay.computed(base, base.group)]
+    for run, at in zip(runs[1:], shared[1:], strict=True):
+        replay = kept[at].fork()
+        for message in run.messages[at:]:
+            replay.take(message, run.setting)
+        found.append(replay.computed(run, run.group))
+    return found
+
+
+def _shared(base: Run, run: Run) -> int:
+    """How many messages two runs of one setting begin with alike."""
+    if base.setting is not run.setting:
+        return 0
+    pairs = zip(base.messages, run.messages, strict=False)
+    return next(
+        (at for at, (a, b) in enumerate(pairs) if a is not b and a != b),
+        min(len(base.messages), len(run.messages)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +159,18 @@ class Record:
         return (self.energy >= 2.0) is not (self.opinion >= 2.0)
 
 
-def finish(sample: Sample) -> Record:
-    """A sample with everything that follows from its run, and the labels that follow from its making."""
-    computed = compute(sample.run, sample.id)
-    truth = sample.truth
-    energies = tuple(
-        tuple(truth.energies.get(call.id, {}).get(term, 0.0) for term in TERM_NAMES)
-        for call in computed.plan.calls
-    )
-    return Record(
-        sample, computed.plan, energies, truth.budget or _widest(computed.plan.calls), computed.opinions
-    )
+def finish(samples: Sequence[Sample]) -> list[Record]:
+    """Samples of one group with everything that follows from their runs, and the labels by construction."""
+    records = []
+    for sample, computed in zip(samples, compute([s.run for s in samples]), strict=True):
+        truth, plan = sample.truth, replace(computed.plan, id=sample.id)
+        energies = tuple(
+            tuple(truth.energies.get(call.id, {}).get(term, 0.0) for term in TERM_NAMES)
+            for call in plan.calls
+        )
+        needed = truth.budget or _widest(plan.calls)
+        records.append(Record(sample, plan, energies, needed, computed.opinions))
+    return records
 
 
 def budget(run: Run) -> Scope:
