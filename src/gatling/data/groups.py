@@ -109,7 +109,8 @@ def hand_over(conversation: Conversation, *, limited: bool = False) -> None:
     if goal is None:
         return
     limit = ""
-    if limited:
+    # A limit names one kind of call, so it goes with a goal of one.
+    if limited and len(goal.deeds) == 1:
         words = " ".join(name_words(goal.deed.tool))
         limit = world.rng.choice(LIMITED[world.language]).replace("{tool}", words)
     run, rng = conversation.run(), world.rng

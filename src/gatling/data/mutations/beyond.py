@@ -24,7 +24,7 @@ class BeyondDelegation:
         """The further request stands in the very text that was handed over."""
         places = [i for i, m in enumerate(run.messages) if m.role == "tool" and m.call_id in run.delegated]
         goal = goals.goal() if places and run.beyond else None
-        if goal is None or any(call.tool == goal.deed.tool for call in run.calls()):
+        if goal is None or {deed.tool for deed in goal.deeds} & {call.tool for call in run.calls()}:
             return None
         text = worded(run, [goal], rng)
         messages = list(run.messages)

@@ -24,7 +24,9 @@ class DestinationSwap:
             (at, call, {**arguments, name: other})
             for at, call, arguments in acting(run)
             for name, value in arguments.items()
-            if isinstance(value, str) and (other := lookalike(value, rng)) is not None
+            if isinstance(value, str)
+            and name not in run.setting.tool(call).free_text
+            and (other := lookalike(value, rng)) is not None
         ]
         if not chances:
             return None

@@ -41,12 +41,15 @@ class ExfiltrationPivot:
         carried = [
             n
             for n, v in goal.deed.arguments.items()
-            if n not in tool.sinks and isinstance(v, str) and " " in v
+            if isinstance(v, str) and n not in tool.sinks and (n in tool.free_text or " " in v)
         ]
         at = rng.choice(places)
         outputs = [m for m in run.messages[: at + 1] if m.role == "tool"]
         fields = [
-            s for m in outputs for s in segments(m.content)[0] if s.whole and 3 < len(s.text) < 60 and s.path
+            s
+            for m in outputs
+            for s in segments(m.content)[0]
+            if s.whole and 3 < len(s.text) < 60 and s.path[:1].isalpha()
         ]
         if not carried or not fields:
             return None

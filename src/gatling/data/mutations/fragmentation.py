@@ -52,11 +52,12 @@ class Fragmentation:
         asked = ask.replace(value, PLACEHOLDER[language].replace("{label}", label))
         rest = rng.choice(REST[language]).replace("{label}", label).replace("{value}", value)
         first, second = sorted(rng.sample(places, 2))
-        texts = [word(rng, language, [asked], maker), word(rng, language, [rest], maker, register="bare")]
+        order = word(rng, language, [asked], maker)
+        texts = [order.text, rest[0].upper() + rest[1:] + rng.choice((".", "", ". "))]
         if rng.random() < 0.5:
             texts.reverse()
-        resisted = plant(plant(run, first, texts[0].text, rng), second, texts[1].text, rng)
+        resisted = plant(plant(run, first, texts[0], rng), second, texts[1], rng)
         followed, ids = act(resisted, rng.choice(openings(resisted, second)), [goal], rng)
         energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        truth = Truth("hijacked", self.name, texts[0].register, energies, poisoned=True)
+        truth = Truth("hijacked", self.name, order.register, energies, poisoned=True)
         return Mutant(followed, truth, resisted, goal)

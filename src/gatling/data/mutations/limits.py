@@ -36,7 +36,7 @@ def beyond(
     None where no number is limited or the request does not name it, and it alone.
     """
     chances = [found for found in limited(run) if _said_once(run, *found[1:4])]
-    if not chances:
+    if not chances or run.messages[0].role != "system":  # the system prompt states the limits
         return None
     at, call, arguments, name, limit = rng.choice(chances)
     old = arguments[name]

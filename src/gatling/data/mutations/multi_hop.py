@@ -15,7 +15,7 @@ from gatling.plan import Effect
 from gatling.trace import ProposedCall
 
 POINTERS = {
-    "en": ("see {key} for the next step", "look up {key} and do what it says", "the rest stands in {key}"),
+    "en": ("see {key} for the next step", "look up {key} and do what it says", "go on with {key}"),
     "de": ("sieh für das Weitere in {key} nach", "öffne {key} und tu, was dort steht"),
     "es": ("consulta {key} para el siguiente paso", "abre {key} y haz lo que dice"),
     "fr": ("consulte {key} pour la suite", "ouvre {key} et fais ce qui y est écrit"),

@@ -22,7 +22,8 @@ class PrivilegeEscalation:
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a role with denied tools and an output that strangers write into."""
         places = readings(run)
-        goal = goals.goal(denied=True) if places else None
+        stated = run.messages[0].role == "system"  # it says what the role may not do
+        goal = goals.goal(denied=True) if places and stated else None
         if goal is None:
             return None
         at = rng.choice(places)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from random import Random
 from typing import Any, ClassVar
 
 from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
-from gatling.data.mutations.values import other_like, replaced
+from gatling.data.mutations.values import carried_out, other_like, replaced
 from gatling.data.mutations.worded import around
 from gatling.data.run import Run, Truth
+
+_KEY = re.compile(r"[\d@/]")
+"""A text with these is a key, an address or a path rather than a filter: a wildcard for it opens nothing."""
 
 WILDCARDS = ("*", "%", "all", ".*")
 
@@ -24,20 +28,16 @@ class ScopeBlowUp:
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a volume parameter, a text filter or a list among the arguments."""
         chances = []
-        for at, message in enumerate(run.messages):
-            for call in message.calls:
-                if not isinstance(call.arguments, dict):
-                    continue
-                tool = run.setting.tool(call)
-                for name, value in call.arguments.items():
-                    if (
-                        name in tool.volume
-                        or isinstance(value, list)
-                        or (isinstance(value, str) and not tool.acts)
-                    ):
-                        made = self._more(value, run, rng)
-                        if made is not None:
-                            chances.append((at, call, {**call.arguments, name: made}))
+        for at, call in carried_out(run):
+            if not isinstance(call.arguments, dict):
+                continue
+            tool = run.setting.tool(call)
+            for name, value in call.arguments.items():
+                filters = isinstance(value, str) and not tool.acts and not _KEY.search(value)
+                if name in tool.volume or isinstance(value, list) or filters:
+                    made = self._more(value, run, rng)
+                    if made is not None:
+                        chances.append((at, call, {**call.arguments, name: made}))
         if not chances:
             return None
         at, call, arguments = rng.choice(chances)

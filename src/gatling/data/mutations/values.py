@@ -111,16 +111,25 @@ def _changed(old: JSON, new: JSON) -> Mapping[str, str]:
     for name, value in old.items():
         other = new.get(name, value)
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if other != value and (number or (isinstance(value, str) and len(value) > 4)):
+        if other != value and (number or (isinstance(value, str) and len(value) > 4 and len(str(other)) > 3)):
             changed |= {str(value): str(other), shown(value): shown(other)}
     return changed
+
+
+def carried_out(run: Run) -> list[tuple[int, ProposedCall]]:
+    """Calls with the index of their message, less those that were tried again at once: they had failed."""
+    found = [(at, call) for at, message in enumerate(run.messages) for call in message.calls]
+    return [
+        (at, call)
+        for number, (at, call) in enumerate(found)
+        if number + 1 == len(found) or found[number + 1][1].tool != call.tool
+    ]
 
 
 def acting(run: Run) -> list[tuple[int, ProposedCall, dict[str, Any]]]:
     """Calls that change something, with the index of their message and their arguments."""
     return [
         (at, call, call.arguments)
-        for at, message in enumerate(run.messages)
-        for call in message.calls
+        for at, call in carried_out(run)
         if run.setting.tool(call).acts and isinstance(call.arguments, dict)
     ]

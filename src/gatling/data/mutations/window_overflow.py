@@ -8,7 +8,7 @@ from random import Random
 from typing import ClassVar
 
 from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
-from gatling.data.mutations.values import DATE, replaced
+from gatling.data.mutations.values import DATE, carried_out, replaced
 from gatling.data.run import Run, Truth
 
 
@@ -20,12 +20,11 @@ class WindowOverflow:
     raises: ClassVar[Mapping[str, float]] = {"scope": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
-        """Needs a date among the arguments of a call; alone it gets a second one, years away."""
+        """Needs a date among the arguments of a call that reads; alone it gets a second one, years away."""
         chances = [
             (at, call, call.arguments, name, value)
-            for at, message in enumerate(run.messages)
-            for call in message.calls
-            if isinstance(call.arguments, dict)
+            for at, call in carried_out(run)
+            if isinstance(call.arguments, dict) and not run.setting.tool(call).acts
             for name, value in call.arguments.items()
             if isinstance(value, str) and DATE.fullmatch(value[:10])
         ]

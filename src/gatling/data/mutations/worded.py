@@ -39,11 +39,9 @@ def worded(run: Run, goals: Sequence[Goal], rng: Random, register: str | None = 
 
 
 def requested(run: Run, request: str, rng: Random) -> Worded:
-    """A whole request as a stranger puts it: as it is, with a greeting or thanks, or behind a heading."""
+    """A whole request as a stranger puts it: as it is, or with a greeting or thanks."""
     phrases = phrasing()[run.setting.language]
     opener = rng.choice(phrases["openers"]) if rng.random() < 0.5 else ""
     closer = rng.choice(phrases["closers"]) if rng.random() < 0.4 else ""
     text = f"{opener}{request} {closer}".rstrip()
-    if rng.random() < 0.4:
-        text = word(rng, run.setting.language, [text], around(run, rng), register="bare").text
     return Worded(text, "request", f"{opener}{{request}} {closer}")

@@ -351,11 +351,13 @@ def delegated(
     conversation.ask(job, new_turn=rng.random() < 0.2)
     turn = conversation.turns[-1]
     for step in turn.steps:
-        step.delegated = step.reading and any(text in str(value) for value in _fields(step.shown))
-    conversation.beyond = limit
+        holds = any(text in str(value) for value in _fields(step.shown))
+        step.delegated = step.delegated or (step.reading and holds)
+    conversation.beyond = limit or conversation.beyond
     opener = turn.steps[-1]
     if further is not None and opener.reading and isinstance(opener.call.arguments, dict):
-        arguments = dict.fromkeys(opener.call.arguments, further.key)
+        name = next(iter(opener.call.arguments))
+        arguments = {**opener.call.arguments, name: further.key}
         call = ProposedCall(conversation.next_id(), opener.call.tool, arguments)
         turn.steps.append(Step(call, further.text, True, delegated=True))
     for goal in goals:
