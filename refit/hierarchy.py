@@ -61,8 +61,8 @@ ROUNDS = 6
 SEED = 20261122
 
 FALSE_POSITIVES = ((0.05, 2.0), (0.02, 6.0))
-"""Shares above each energy of the benign twins in simulated worlds, which are hard by design: every one of them
-has an attacked sibling. The calibration rests on them because they are many and their domains vary."""
+"""Shares above each energy of the benign twins in simulated worlds, which are hard: every one has an
+attacked sibling. The calibration rests on them because they are many and their domains vary."""
 
 Array = NDArray[np.float64]
 

@@ -49,7 +49,7 @@ class ExfiltrationPivot:
             s
             for m in outputs
             for s in segments(m.content)[0]
-            if s.whole and 3 < len(s.text) < 60 and s.path[:1].isalpha()
+            if s.whole and 3 < len(s.text) < 60 and s.path and s.path[0] not in "@!"
         ]
         if not carried or not fields:
             return None
