@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -139,8 +140,11 @@ def _rules(language: _Language) -> _Rules:
     )
 
 
-with Path(__file__).with_suffix(".toml").open("rb") as handle:
-    _ALL = [_rules(_Language(**fields)) for fields in tomllib.load(handle).values()]
+@lru_cache(maxsize=1)
+def _all() -> tuple[_Rules, ...]:
+    """The rules of all languages, made at first use: an import should not wait for them."""
+    loaded = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    return tuple(_rules(_Language(**fields)) for fields in loaded.values())
 
 
 def _mask(text: str) -> str:
@@ -191,7 +195,7 @@ def handings(before: str, text: str) -> Iterator[Handing]:
 
 def _hands_over(before: str, sentence: str) -> bool | None:
     """None where nothing is handed over, True where a pronoun refers to the sentence before."""
-    for rules in _ALL:
+    for rules in _all():
         if rules.direct.search(sentence):
             return False
         for found in rules.again.finditer(sentence):
@@ -204,7 +208,7 @@ def _hands_over(before: str, sentence: str) -> bool | None:
 
 def _left_open(sentence: str) -> frozenset[Effect]:
     """Effects of an action whose details a sentence leaves to a text; none where it leaves nothing open."""
-    for rules in _ALL:
+    for rules in _all():
         if rules.pay.search(sentence):
             return frozenset({Effect.PAY, Effect.SEND})
         found = rules.detailed.search(sentence)
@@ -225,7 +229,7 @@ def _open(rules: _Rules, text: str) -> bool:
 
 def _limits(sentence: str) -> bool:
     """Whether a sentence sets a limit to what was handed over just before: "only the mail, nothing else"."""
-    for rules in _ALL:
+    for rules in _all():
         only = rules.only.search(sentence)
         if rules.nothing.search(sentence):
             return True
@@ -236,7 +240,7 @@ def _limits(sentence: str) -> bool:
 
 def _limit_inside(said: str, sentence: str) -> str:
     """The part of a sentence that hands over and limits at once: "..., but only what concerns the mail"."""
-    for rules in _ALL:
+    for rules in _all():
         for only in rules.only.finditer(sentence):
             rest = sentence[only.end() :]
             if not _CONDITION.match(rest) and (rules.nothing.search(rest) or rules.part.search(rest[:32])):
@@ -253,14 +257,14 @@ def limit_words(text: str) -> frozenset[str]:
     quoted = " ".join(found.group() for found in QUOTED.finditer(text))
     if not quoted:
         masked = _fold(_mask(text))
-        spoken = [r for r in _ALL if r.only.search(masked) or r.nothing.search(masked)]
+        spoken = [r for r in _all() if r.only.search(masked) or r.nothing.search(masked)]
         text = _blank(masked, [p for r in spoken for p in (r.nothing, r.part, r.only)])
     return frozenset(w for w in words(quoted or text) if _fold(w) not in _FILLERS)
 
 
 def without_verbs(text: str) -> str:
     """A text with its quotations and verbs of carrying out left blank: what may name a source remains."""
-    masked = _blank(_fold(_mask(text)), [pattern for r in _ALL for pattern in (r.again, r.do)])
+    masked = _blank(_fold(_mask(text)), [pattern for r in _all() for pattern in (r.again, r.do)])
     return "".join(a if b != "_" or a == "_" else " " for a, b in zip(text, masked, strict=False))
 
 
@@ -281,4 +285,4 @@ def last_sentence(text: str) -> str:
 def names_a_kind(word: str) -> bool:
     """True for a word that says what kind of text or task is meant rather than which ("Anweisungen")."""
     folded = _fold(word)
-    return any(rules.text.fullmatch(folded) or rules.task.fullmatch(folded) for rules in _ALL)
+    return any(rules.text.fullmatch(folded) or rules.task.fullmatch(folded) for rules in _all())
