@@ -131,6 +131,8 @@ class Conversation:
         self.phrases = phrasing()[world.language]
         self.system = world.system() if self.rng.random() < 0.85 else ""
         self.beyond = ""
+        # Before any job is done: what is listed is the state that the jobs find.
+        self._seen = self._look_around(world.domains[0])
 
     def say(self, kind: str) -> str:
         """One of the language's phrases."""
@@ -227,9 +229,7 @@ class Conversation:
         steps = self.steps(job)
         if not self.turns:
             text = self.say("openers") + job.request
-            self.turns.append(
-                Turn(text, [*self._look_around(self.world.domains[0]), *steps], self.say("finals"))
-            )
+            self.turns.append(Turn(text, [*self._seen, *steps], self.say("finals")))
         elif new_turn:
             text = self.say("follow_ups").replace("{request}", job.request)
             self.turns.append(Turn(text, steps, self.say("finals")))
