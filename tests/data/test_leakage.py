@@ -78,7 +78,9 @@ def _tool(row: Row) -> Row:
 
 
 def _long(row: Row) -> Row:
-    return replace(row, messages=(*row.messages, Message("assistant", "word " * (400 if attack(row) else 1))))
+    return replace(
+        row, messages=(*row.messages, Message("assistant", "word " * (4000 if attack(row) else 1)))
+    )
 
 
 def _hosted(row: Row) -> Row:

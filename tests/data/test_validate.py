@@ -33,8 +33,12 @@ def test_no_sample_of_the_worlds_has_a_problem(built: list[Row]) -> None:
 
 
 def called(built: list[Row]) -> Row:
-    """A benign sample whose first call reads something, and whose later calls cite texts."""
-    return next(row for row in built if row.category == "benign" and len(row.calls) > 2 and row.edges)
+    """A benign sample whose first call has arguments and reads, and whose later calls cite texts."""
+    return next(
+        row
+        for row in built
+        if row.category == "benign" and len(row.calls) > 2 and row.edges and row.calls[0].provenance
+    )
 
 
 def recited(row: Row, index: int, span: int) -> Row:
