@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from gatling.runtime.audit import Auditor
-from gatling.runtime.report import EVIDENCE_LIMIT, Tally, because, findings, name, safe, summary
+from gatling.runtime.report import EVIDENCE_LIMIT, Tally, because, findings, summary
 from gatling.runtime.story import story
 from gatling.runtime.verdict import Decision, Evidence, TraceVerdict, Verdict, unreadable
+from gatling.terminal import name, safe
 from gatling.trace import read_trace
 
 HOSTILE = {

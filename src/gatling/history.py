@@ -76,7 +76,7 @@ class History:
         self.known: set[str] = set()
         """Words of trusted texts."""
         self.said: dict[int, str] = {}
-        """Trusted spans as value words, like `Note.words`."""
+        """Trusted spans as value words, like `Piece.padded`."""
         self.records: list[set[str]] = []
         self.holders: dict[str, int] = {}
         """How many records hold a word."""
@@ -85,7 +85,8 @@ class History:
         self.pointing: set[int] = set()
         """Calls whose arguments name something that the request names."""
         self._proposal = ""
-        self._arguments: list[list[JSON]] = []
+        self._arguments: list[str] = []
+        """For each call, its texts as value words, each between double blanks."""
         self.reached: list[set[int]] = []
         """For each call that only reads, the records that its arguments were found in: a link followed."""
         self._handed: tuple[tuple[int, ...], list[set[int]]] = ((), [])
@@ -153,7 +154,7 @@ class History:
             and read.length <= CONFIRMATION
         )
         first = len(self.records)
-        spans, notes, postings, holders = self.spans, self.notes, self.postings, self.holders
+        notes, postings, holders = self.notes, self.postings, self.holders
         row = len(self.untrusted.spans)
         numbers: tuple[list[int], list[int]] = ([], [])  # spans of strangers, spans of the service
         chosen: tuple[list[int], list[int]] = ([], [])  # and their rows in this reading
@@ -165,8 +166,7 @@ class History:
                 self.records.append(set())
                 self.record_call.append(-1 if call is None else call)
             tier = TrustTier.VERIFIED if trusted else TrustTier.UNTRUSTED
-            number = len(spans)
-            spans.append(Span(number, segment.text, tier, source, call, segment.path, record, segment.whole))
+            number = self._span(segment, tier, source, call, record)
             numbers[trusted].append(number)
             chosen[trusted].append(index)
             notes[number] = Note(piece, -1 if trusted else row, record)
@@ -196,7 +196,7 @@ class History:
         self.calls.append((identifier, tool))
         self.tool_words.update(name_words(tool.name[:256]))
         values = [value for _, value in leaves(arguments)]
-        self._arguments.append(values[:32])
+        self._arguments.append(" | ".join(_said(values[:32])).join("  "))
         self.reached.append(set() if tool.acts else self._found_in(values[:8]))
         if any(map(self._comes_from_request, values)):
             self.pointing.add(index)
@@ -263,8 +263,7 @@ class History:
             return {}, False
         state = (len(self.spans), len(self.calls), len(self.request.delegations))
         if self._handed[0] != state:
-            said = [" | ".join(_said(values)).join("  ") for values in self._arguments]
-            self._handed = state, [self._follow(self._sources(d.words, said)) for d in delegations]
+            self._handed = state, [self._follow(self._sources(d.words)) for d in delegations]
         own = set(map(stem, name_words(tool.name[:256])))
         limits = self.request.only[-DELEGATIONS:]
         open_to = [
@@ -278,7 +277,7 @@ class History:
             opened.update(found)
         return opened, not all(open_to)
 
-    def _sources(self, names: frozenset[str], said: list[str]) -> set[int]:
+    def _sources(self, names: frozenset[str]) -> set[int]:
         """Records that a delegation names: by words in them, or by arguments of the call they answer."""
         few = max(2.0, 0.34 * len(self.records))
         bits = encoder().bits
@@ -289,7 +288,7 @@ class History:
             holders = {self.notes[n].record for n in spans if f" {name} " in self.notes[n].piece.padded}
             if len(holders) > few:
                 continue
-            asked = {call for call, values in enumerate(said) if f" {name} " in values}
+            asked = {call for call, values in enumerate(self._arguments) if f" {name} " in values}
             asked -= {self.record_call[record] for record in holders}
             if asked:
                 holders |= {record for record, call in enumerate(self.record_call) if call in asked}

@@ -108,7 +108,8 @@ def audit(
         rules, schemas = load_rules(policy), load_schemas(tools)
         from gatling.runtime.batch import BatchError, audit_lines, place
         from gatling.runtime.output import open_output, output_line
-        from gatling.runtime.report import Tally, findings, safe, show, summary, watched
+        from gatling.runtime.report import Tally, findings, show, summary, watched
+        from gatling.terminal import safe
 
         if output is not None:
             check_output(traces, output)
@@ -202,7 +203,7 @@ def init(
 def check(policy: Annotated[Path, typer.Argument(metavar="FILE", help="A policy (TOML).")]) -> None:
     """Check a policy file: what is wrong, at which line, and what is accepted there."""
     with reported():
-        from gatling.runtime.report import safe
+        from gatling.terminal import safe
 
         rules = load_rules(policy)
         count = len(rules.tools) if rules is not None else 0

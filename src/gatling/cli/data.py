@@ -61,7 +61,7 @@ def build(
     """
     with _data("build"):
         from gatling.data import build as making
-        from gatling.runtime.report import safe
+        from gatling.terminal import safe
 
         began = time.monotonic()
         try:
@@ -91,7 +91,8 @@ def validate(out: Folder) -> None:
     """
     with _data("validate"):
         from gatling.data.validate import validate as check
-        from gatling.runtime.report import ERROR_LIMIT, safe
+        from gatling.runtime.report import ERROR_LIMIT
+        from gatling.terminal import safe
 
         report = check(out)
         for problem in report.problems:
@@ -165,7 +166,7 @@ def _table(name: str, counts: Mapping[str, Counter[str]]) -> RenderableType:
     from rich.table import Table
 
     from gatling.data.validate import CATEGORIES
-    from gatling.runtime.report import name as named
+    from gatling.terminal import name as named
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     table.add_column(name, min_width=24)

@@ -36,7 +36,8 @@ def reported() -> Iterator[None]:
 
 
 def _fail(*lines: str) -> NoReturn:
-    from gatling.runtime.report import ERROR_LIMIT, safe
+    from gatling.runtime.report import ERROR_LIMIT
+    from gatling.terminal import safe
 
     for line in lines:
         typer.echo(f"gatling: {safe(line, ERROR_LIMIT)}", err=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gatling.data.run import TERMS as TERM_NAMES
@@ -168,29 +168,21 @@ def finish(samples: Sequence[Sample]) -> list[Record]:
             tuple(truth.energies.get(call.id, {}).get(term, 0.0) for term in TERM_NAMES)
             for call in plan.calls
         )
-        needed = truth.budget or _widest(plan.calls)
+        needed = truth.budget or _widest(call.scope for call in plan.calls)
         records.append(Record(sample, plan, energies, needed, computed.opinions))
     return records
 
 
 def budget(run: Run) -> Scope:
     """The smallest scope that covers all calls of a run that does what was asked."""
-    return _widest(reach_of(run))
+    return _widest(reach(run.setting.tool(call), call.arguments) for call in run.calls())
 
 
-def reach_of(run: Run) -> list[ToolCall]:
-    """The calls of a run with their scope alone."""
-    return [
-        ToolCall(c.id, c.tool, c.arguments, (tool := run.setting.tool(c)).effects, reach(tool, c.arguments))
-        for c in run.calls()
-    ]
-
-
-def _widest(calls: Sequence[ToolCall]) -> Scope:
-    scopes = [call.scope for call in calls]
+def _widest(scopes: Iterable[Scope]) -> Scope:
+    found = list(scopes)
     return Scope(
-        max((s.volume for s in scopes), default=1.0),
-        max((s.window_days for s in scopes), default=0.0),
-        max((s.depth for s in scopes), default=0),
-        max((s.sensitivity for s in scopes), default=1),
+        max((s.volume for s in found), default=1.0),
+        max((s.window_days for s in found), default=0.0),
+        max((s.depth for s in found), default=0),
+        max((s.sensitivity for s in found), default=1),
     )

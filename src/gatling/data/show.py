@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from gatling.data.columns import Audited, Energies, Row, text
 from gatling.data.run import TERMS
 from gatling.plan import Scope, Span, ToolCall
-from gatling.runtime.report import NAME_LIMIT, name, quoted, safe
+from gatling.terminal import NAME_LIMIT, folding, name, quoted, safe, stacked
 from gatling.trace import Message
 
 LONG = 1200
@@ -62,11 +58,11 @@ def _asked(row: Row) -> RenderableType:
         effects = ", ".join(sorted(handed.effects)) or "any effect"
         sources = safe(", ".join(sorted(handed.words)))
         lines.append(Text(f"handed over ({effects}) to {sources or 'a text'}: ") + quoted(handed.sentence))
-    return _lines(lines)
+    return stacked(lines)
 
 
 def _said(row: Row) -> RenderableType:
-    table = _table("role", "tier", "text")
+    table = folding("role", "tier", "text")
     positions: dict[str, int] = {}
     index = 0
     for message in row.messages:
@@ -85,7 +81,7 @@ def _message(message: Message) -> Text:
     content = text(message.content)
     lines = [quoted(content, LONG)] if content else []
     lines += [Text("calls ") + name(call.tool) + " (" + name(call.id) + ")" for call in message.calls]
-    return _lines(lines)
+    return stacked(lines)
 
 
 def _call(row: Row, index: int) -> RenderableType:
@@ -104,7 +100,7 @@ def _call(row: Row, index: int) -> RenderableType:
 def _arguments(row: Row, call: ToolCall) -> RenderableType:
     if not call.provenance:
         return Text("no arguments") if not call.arguments else quoted(text(call.arguments))
-    table = _table("argument", "value", "tier", "stands in")
+    table = folding("argument", "value", "tier", "stands in")
     for argument in call.provenance:
         origins = [
             Text(f"{origin.match} {origin.share:.0%} of it in ") + _cited(row.spans[origin.span])
@@ -116,7 +112,7 @@ def _arguments(row: Row, call: ToolCall) -> RenderableType:
             name(argument.path),
             quoted(argument.value),
             Text("model" if argument.tier is None else argument.tier.name.lower()),
-            _lines(origins) if origins else Text("nothing that was read: the model's own", "dim"),
+            stacked(origins) if origins else Text("nothing that was read: the model's own", "dim"),
         )
     return table
 
@@ -139,28 +135,17 @@ def _terms(entry: Energies | Audited) -> str:
 
 
 def _flow(row: Row) -> RenderableType:
-    return _lines(
+    return stacked(
         Text(f"call {edge.source} -> call {edge.target} by {safe(edge.path, NAME_LIMIT)}")
         for edge in row.edges
     ) or Text("No call's output reaches another call.")
 
 
 def _verdict(row: Row) -> RenderableType:
-    return _lines(
+    return stacked(
         [
             Text(f"energy by construction {row.energy:.1f}, in the audit {row.opinion:.1f}"),
             Text("They disagree about this plan." if row.disputed else "They agree about this plan."),
             Text(f"The request needs {_scope(row.budget)}."),
         ]
     )
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _lines(texts: Iterable[Text]) -> Text:
-    return Text("\n").join(texts)

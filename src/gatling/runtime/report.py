@@ -7,7 +7,6 @@ Everything that came out of a trace is hostile until `safe` has made it visible,
 from __future__ import annotations
 
 import heapq
-import re
 import sys
 import time
 from collections import Counter
@@ -22,12 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatling.runtime.verdict import DECISIONS, Decision, Evidence, TraceVerdict, Verdict
-
-NAME_LIMIT = 60
-"""Characters of an id, a tool's name or an argument's path."""
-
-TEXT_LIMIT = 300
-"""Characters of a value or a quoted text."""
+from gatling.terminal import NAME_LIMIT, TEXT_LIMIT, name, quoted, safe
 
 CELL_LIMIT = 160
 """Characters of a value or a quoted text in the table."""
@@ -45,46 +39,6 @@ EVIDENCE_LIMIT = 3
 """Reasons shown for a call in the table."""
 
 STYLES: dict[Decision, str] = {"allow": "green", "repair": "cyan", "escalate": "yellow", "deny": "bold red"}
-
-_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-
-# Characters that `str.isprintable` accepts and that a terminal shows as nothing.
-_BLANK = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-
-
-def safe(text: str, limit: int = TEXT_LIMIT) -> str:
-    r"""The text on one line, with everything a terminal would obey or hide written out, cut to `limit`.
-
-    >>> safe("pay\x1b[2J me\u202e\nnow")
-    'pay\\x1b[2J me\\u202e\\nnow'
-    >>> safe("abcdef", 4)
-    'abc…'
-    """
-    shown = "".join(map(_visible, text[: limit + 1]))
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def _visible(char: str) -> str:
-    if char.isprintable() and not _BLANK.match(char):
-        return char
-    code = ord(char)
-    if char in _SHORT:
-        return _SHORT[char]
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def name(text: str, style: str = "") -> Text:
-    """A name from a trace, short enough for a column."""
-    return Text(safe(text, NAME_LIMIT), style)
-
-
-def quoted(text: str, limit: int = TEXT_LIMIT) -> Text:
-    """A text from a trace, in quotation marks."""
-    return Text(f'"{safe(text, limit)}"', "italic")
 
 
 @dataclass(frozen=True, slots=True)

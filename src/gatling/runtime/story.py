@@ -6,17 +6,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from gatling.energy import TermScore, calibrate, composite
 from gatling.plan import Edge, Explanation, Span
 from gatling.runtime.audit import CallStory
 from gatling.runtime.batch import place, read_line
-from gatling.runtime.report import NAME_LIMIT, STYLES, because, name, quoted, safe
+from gatling.runtime.report import STYLES, because
+from gatling.terminal import NAME_LIMIT, folding, name, quoted, safe, stacked
 from gatling.trace import ProposedCall, Trace, TraceError
 from gatling.trace.jsonl import read_lines
 
@@ -118,7 +117,7 @@ def story(told: CallStory, trace: Trace) -> RenderableType:
 
 
 def _asked(told: CallStory) -> RenderableType:
-    return _lines(quoted(sentence) for sentence in told.request) or Text("Nothing: no request was read.")
+    return stacked(quoted(sentence) for sentence in told.request) or Text("Nothing: no request was read.")
 
 
 def _cited(span: Span) -> Text:
@@ -130,7 +129,7 @@ def _cited(span: Span) -> Text:
 def _arguments(told: CallStory) -> RenderableType:
     if not told.call.provenance:
         return Text("None.")
-    table = _table("argument", "value", "tier", "rarity", "stands in")
+    table = folding("argument", "value", "tier", "rarity", "stands in")
     for argument in told.call.provenance:
         origins = _first(
             Text(f"{origin.match} {origin.share:.0%} of it in ") + _cited(told.spans[origin.span])
@@ -170,14 +169,14 @@ def _flow(edges: Sequence[Edge], calls: list[ProposedCall]) -> RenderableType:
         index: f"{safe(call.tool, NAME_LIMIT)} ({safe(call.id, NAME_LIMIT)})"
         for index, call in enumerate(calls)
     }
-    return _lines(
+    return stacked(
         Text(f"{named[edge.source]} -> {named[edge.target]} by {safe(edge.path, NAME_LIMIT)}")
         for edge in edges
     ) or Text("No call's output reaches this one.")
 
 
 def _arithmetic(score: TermScore) -> RenderableType:
-    table = _table("part", "value", "weight", "product")
+    table = folding("part", "value", "weight", "product")
     for part in score.parts:
         numbers = (part.value, part.weight, part.value * part.weight)
         table.add_row(name(part.name), *(Text(f"{number:.3f}") for number in numbers))
@@ -186,19 +185,8 @@ def _arithmetic(score: TermScore) -> RenderableType:
     return Group(table, Text(f"{shown}{score.formula}; energy {score.value:.2f}"))
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _lines(texts: Iterable[Text]) -> Text:
-    return Text("\n").join(texts)
-
-
 def _first(texts: Iterable[Text]) -> Text:
     """The first texts, one a line, and how many more there are."""
     lines = list(texts)
     more = len(lines) - MOST_TEXTS
-    return _lines(lines[:MOST_TEXTS] + ([Text(f"and {more} more", "dim")] if more > 0 else []))
+    return stacked(lines[:MOST_TEXTS] + ([Text(f"and {more} more", "dim")] if more > 0 else []))

@@ -7,9 +7,9 @@ from random import Random
 from typing import ClassVar
 
 from gatling.data.mutations.asking import asked
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.poison import act, openings
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 
 
 class AccessBoundary:
@@ -26,5 +26,4 @@ class AccessBoundary:
             return None
         changed, at = asked(run, goal, rng)
         changed, ids = act(changed, rng.choice(openings(changed, at)), [goal], rng)
-        energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        return Mutant(changed, Truth("mutated", self.name, energies=energies))
+        return mutant(self, changed, ids, rng)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from random import Random
 from typing import ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.poison import act, insert, openings
 from gatling.data.mutations.worded import worded
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 
 
 class BeyondDelegation:
@@ -32,7 +32,4 @@ class BeyondDelegation:
         messages[at] = replace(messages[at], content=insert(messages[at].content, text.text, rng))
         resisted = replace(run, messages=tuple(messages))
         followed, ids = act(resisted, openings(resisted, at)[-1], [goal], rng)
-        energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        return Mutant(
-            followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal
-        )
+        return mutant(self, followed, ids, rng, register=text.register, resisted=resisted, goal=goal)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.values import acting, lookalike, replaced
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 
 
 class DestinationSwap:
@@ -31,5 +31,4 @@ class DestinationSwap:
         if not chances:
             return None
         at, call, arguments = rng.choice(chances)
-        energies = {call.id: spread(self.raises, rng)}
-        return Mutant(replaced(run, at, call, arguments), Truth("mutated", self.name, energies=energies))
+        return mutant(self, replaced(run, at, call, arguments), [call.id], rng)

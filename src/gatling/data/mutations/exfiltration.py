@@ -7,10 +7,10 @@ from dataclasses import replace
 from random import Random
 from typing import ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import around
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 from gatling.data.wording import word
 from gatling.spans import segments
 
@@ -65,7 +65,4 @@ class ExfiltrationPivot:
             goal, deeds=(replace(goal.deed, arguments={**goal.deed.arguments, rng.choice(carried): body}),)
         )
         followed, ids = act(resisted, rng.choice(openings(resisted, at)[:2]), [sent], rng)
-        energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        return Mutant(
-            followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal
-        )
+        return mutant(self, followed, ids, rng, register=text.register, resisted=resisted, goal=goal)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import around
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 from gatling.data.wording import word
 
 REST = {
@@ -58,6 +58,4 @@ class Fragmentation:
             texts.reverse()
         resisted = plant(plant(run, first, texts[0], rng), second, texts[1], rng)
         followed, ids = act(resisted, rng.choice(openings(resisted, second)), [goal], rng)
-        energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        truth = Truth("hijacked", self.name, order.register, energies, poisoned=True)
-        return Mutant(followed, truth, resisted, goal)
+        return mutant(self, followed, ids, rng, register=order.register, resisted=resisted, goal=goal)

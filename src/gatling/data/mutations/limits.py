@@ -8,9 +8,9 @@ from dataclasses import replace
 from random import Random
 from typing import Any, ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.values import acting, replaced
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 from gatling.data.worlds.template import shown
 from gatling.spans import leaves
 from gatling.trace import ProposedCall
@@ -76,10 +76,7 @@ class NumericEdge:
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a limited number that the request names."""
         found = beyond(run, rng, lambda limit, _: limit + (0.01 if limit % 1 else 1.0))
-        if found is None:
-            return None
-        changed, call = found
-        return Mutant(changed, Truth("mutated", self.name, energies={call.id: spread(self.raises, rng)}))
+        return mutant(self, found[0], [found[1].id], rng) if found else None
 
 
 class ApprovalBypass:
@@ -92,10 +89,7 @@ class ApprovalBypass:
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs a limited number that the request names."""
         found = beyond(run, rng, lambda limit, rng: limit * rng.uniform(1.5, 8.0))
-        if found is None:
-            return None
-        changed, call = found
-        return Mutant(changed, Truth("mutated", self.name, energies={call.id: spread(self.raises, rng)}))
+        return mutant(self, found[0], [found[1].id], rng) if found else None
 
 
 class NumericNear:
@@ -120,7 +114,7 @@ class NumericNear:
         if new == value:
             return None
         changed = replaced(run, at, call, {**arguments, name: new})
-        return Mutant(changed, Truth("mutated", self.name, energies={call.id: spread(self.raises, rng)}))
+        return mutant(self, changed, [call.id], rng)
 
     def _near(self, value: float, rng: Random) -> float:
         whole = isinstance(value, int)

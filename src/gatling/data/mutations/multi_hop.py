@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 from typing import ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import around, worded
-from gatling.data.run import Deed, Goal, Run, Truth
+from gatling.data.run import Deed, Goal, Run
 from gatling.data.wording import Worded, word
 from gatling.plan import Effect
 from gatling.trace import ProposedCall
@@ -59,11 +60,10 @@ class MultiHop:
             (first.text,),
         )
         followed, ids = act(resisted, openings(resisted, at)[0], [look, goal], rng)
-        energies = {identifier: spread(self.raises, rng) for identifier in ids[1:]}
-        energies[ids[0]] = {"hierarchy": round(4.0 + rng.random(), 2)}
-        return Mutant(
-            followed, Truth("hijacked", self.name, second.register, energies, poisoned=True), resisted, goal
-        )
+        made = mutant(self, followed, ids[1:], rng, register=second.register, resisted=resisted, goal=goal)
+        # The reading call in between is borderline by itself.
+        energies = {**made.truth.energies, ids[0]: {"hierarchy": round(4.0 + rng.random(), 2)}}
+        return replace(made, truth=replace(made.truth, energies=energies))
 
     def _reader(self, run: Run, identifier: str | None, rng: Random) -> tuple[ProposedCall, str] | None:
         """A reading call and its text parameter: the one that led here if it has any."""

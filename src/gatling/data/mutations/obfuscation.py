@@ -9,10 +9,10 @@ from random import Random
 from typing import ClassVar
 from urllib.parse import quote
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import around, worded
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 from gatling.data.wording import word
 
 _LOOKALIKE = str.maketrans("aeopcxi", "\u0430\u0435\u043e\u0440\u0441\u0445\u0456")
@@ -81,6 +81,5 @@ class Obfuscation:
         at = rng.choice(places)
         resisted = plant(run, at, disguised, rng)
         followed, ids = act(resisted, rng.choice(openings(resisted, at)), [goal], rng)
-        energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        truth = Truth("hijacked", self.name, f"{text.register}/{disguise}", energies, poisoned=True)
-        return Mutant(followed, truth, resisted, goal)
+        register = f"{text.register}/{disguise}"
+        return mutant(self, followed, ids, rng, register=register, resisted=resisted, goal=goal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import ClassVar, Literal, Protocol, TypeAlias
@@ -47,6 +47,23 @@ class Mutation(Protocol):
         ...
 
 
-def spread(raises: Mapping[str, float], rng: Random) -> dict[str, float]:
+def mutant(
+    mutation: Mutation,
+    run: Run,
+    ids: Iterable[str],
+    rng: Random,
+    *,
+    register: str = "",
+    resisted: Run | None = None,
+    goal: Goal | None = None,
+) -> Mutant:
+    """A run whose calls `ids` have energies at or a little above what the operator raises, at most 10."""
+    energies = {identifier: _spread(mutation.raises, rng) for identifier in ids}
+    poisoned = mutation.kind == "hijacked"
+    truth = Truth(mutation.kind, mutation.name, register, energies, poisoned=poisoned)
+    return Mutant(run, truth, resisted, goal)
+
+
+def _spread(raises: Mapping[str, float], rng: Random) -> dict[str, float]:
     """Energies at or a little above what an operator raises, at most 10."""
     return {term: round(min(10.0, least + rng.random()), 2) for term, least in raises.items()}

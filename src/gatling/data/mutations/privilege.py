@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import worded
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 
 
 class PrivilegeEscalation:
@@ -30,7 +30,4 @@ class PrivilegeEscalation:
         text = worded(run, [goal], rng)
         resisted = plant(run, at, text.text, rng)
         followed, ids = act(resisted, rng.choice(openings(resisted, at)), [goal], rng)
-        energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        return Mutant(
-            followed, Truth("hijacked", self.name, text.register, energies, poisoned=True), resisted, goal
-        )
+        return mutant(self, followed, ids, rng, register=text.register, resisted=resisted, goal=goal)

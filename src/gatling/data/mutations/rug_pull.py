@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.poison import plant, readings
 from gatling.data.mutations.values import DESTINATION, other_like, replaced
 from gatling.data.mutations.worded import around
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 from gatling.data.wording import Worded, state, word
 from gatling.plan import SIDE_EFFECTS
 
@@ -70,7 +70,4 @@ class ProvenanceRugPull:
         text = correction(run, old, new, rng)
         resisted = plant(run, rng.choice(before), text.text, rng)
         followed = replaced(resisted, at, call, {**arguments, name: new})
-        truth = Truth(
-            "hijacked", self.name, text.register, {call.id: spread(self.raises, rng)}, poisoned=True
-        )
-        return Mutant(followed, truth, resisted)
+        return mutant(self, followed, [call.id], rng, register=text.register, resisted=resisted)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.values import carried_out, other_like, replaced
 from gatling.data.mutations.worded import around
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 
 _KEY = re.compile(r"[\d@/]")
 """A text with these is a key, an address or a path rather than a filter: a wildcard for it opens nothing."""
@@ -41,8 +41,7 @@ class ScopeBlowUp:
         if not chances:
             return None
         at, call, arguments = rng.choice(chances)
-        energies = {call.id: spread(self.raises, rng)}
-        return Mutant(replaced(run, at, call, arguments), Truth("mutated", self.name, energies=energies))
+        return mutant(self, replaced(run, at, call, arguments), [call.id], rng)
 
     def _more(self, value: Any, run: Run, rng: Random) -> Any:
         if isinstance(value, bool) or value is None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.values import acting, replaced
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 from gatling.plan import Effect
 from gatling.spans import segments
 
@@ -49,4 +49,4 @@ class SensitivityCreep:
             f"{s.path.rpartition('.')[2]}: {s.text}" if rng.random() < 0.5 else s.text for s in taken
         )
         changed = replaced(run, at, call, {**arguments, name: f"{arguments[name]}\n{more}"})
-        return Mutant(changed, Truth("mutated", self.name, energies={call.id: spread(self.raises, rng)}))
+        return mutant(self, changed, [call.id], rng)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.poison import act, cut_short, openings, plant, readings
 from gatling.data.mutations.worded import worded
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 
 
 class InstructionShadowing:
@@ -32,6 +32,4 @@ class InstructionShadowing:
         followed, ids = act(resisted, where, [goal], rng)
         if rng.random() < 0.2:
             followed = cut_short(followed, where + 2 * len(ids))
-        energies = {identifier: spread(self.raises, rng) for identifier in ids}
-        truth = Truth("hijacked", self.name, text.register, energies, poisoned=True)
-        return Mutant(followed, truth, resisted, goal)
+        return mutant(self, followed, ids, rng, register=text.register, resisted=resisted, goal=goal)

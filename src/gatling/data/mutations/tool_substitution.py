@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.values import acting, replaced
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 from gatling.plan import SIDE_EFFECTS
 
 
@@ -30,5 +30,4 @@ class ToolSubstitution:
             return None
         shared = {k: v for k, v in arguments.items() if k in goal.deed.arguments}
         changed = replaced(run, at, call, {**goal.deed.arguments, **shared}, goal.deed.tool, goal.deed.output)
-        energies = {call.id: spread(self.raises, rng)}
-        return Mutant(changed, Truth("mutated", self.name, energies=energies))
+        return mutant(self, changed, [call.id], rng)

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from random import Random
 from typing import ClassVar
 
-from gatling.data.mutations.operator import AttackKind, Goals, Mutant, spread
+from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.values import DATE, carried_out, replaced
-from gatling.data.run import Run, Truth
+from gatling.data.run import Run
 
 
 class WindowOverflow:
@@ -43,4 +43,4 @@ class WindowOverflow:
         ]
         new = far + value[10:] if others else f"{min(far, value[:10])}/{max(far, value[:10])}"
         changed = replaced(run, at, call, {**arguments, name: new})
-        return Mutant(changed, Truth("mutated", self.name, energies={call.id: spread(self.raises, rng)}))
+        return mutant(self, changed, [call.id], rng)
