@@ -6,13 +6,26 @@ import re
 from collections.abc import Callable
 from datetime import date
 from random import Random
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from gatling.data.worlds.domain import LANGUAGES, domains
-from gatling.data.worlds.generators import LOCALES, SUFFIXES, Maker, generator, known, pool, slug, surround
+from gatling.data.worlds.domain import LANGUAGES, Domain, domains
+from gatling.data.worlds.generators import (
+    _MONTHS,
+    _WEEKDAYS,
+    LOCALES,
+    SUFFIXES,
+    Maker,
+    generator,
+    known,
+    pool,
+    slug,
+    surround,
+)
 from gatling.data.worlds.state import State
+from gatling.data.worlds.template import Template
 from gatling.data.worlds.world import mistype
 
 TODAY = date(2026, 3, 4)
@@ -136,3 +149,54 @@ def test_a_slip_of_the_finger_changes_one_word_by_one_letter() -> None:
 def test_slugs_hold_letters_and_digits_alone() -> None:
     assert slug("Jörg Weiß & Söhne KG") == "jorg.weiss.sohne.kg"
     assert slug("") == ""
+
+
+def test_a_message_is_signed_by_who_wrote_it_and_by_no_thing() -> None:
+    signed = 0
+    for domain in domains().values():
+        for seed, language in enumerate(LANGUAGES):
+            state = State(domain, maker(seed, language))
+            for table, columns in domain.writers.items():
+                for row in state.tables[table]:
+                    for column, writer in columns.items():
+                        lines = str(row[column]).split("\n")
+                        if FAREWELL.match(lines[-2] if len(lines) > 1 else ""):
+                            assert lines[-1] == row[writer], f"{domain.name}.{table}: {row}"
+                            signed += 1
+    assert signed > 100
+
+
+FAREWELL = re.compile(
+    r"(Best,|Thanks|Kind regards|Viele Grüße|Mit freundlichen|Un saludo,|Cordialement,|A presto|Abraço)$"
+)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_names_days_and_months_in_its_own_language(language: str) -> None:
+    wordings = (Template("on {weekday} in {month}"),)
+    both = SimpleNamespace(of=lambda tongue: (Template(f"{tongue} {{weekday}} {{month}}"),))
+    for seed in range(60):
+        made = maker(seed, language)
+        made.domain = cast(Domain, SimpleNamespace(prose={"english": wordings, "both": both}))
+        _, day, _, month = made.prose("english").split(" ")
+        assert day in _WEEKDAYS["en"]
+        assert month in _MONTHS["en"].split()
+        tongue, day, month = made.prose("both").split(" ")
+        assert tongue in (language, "en")
+        assert day in _WEEKDAYS[tongue]
+        assert month in _MONTHS[tongue].split()
+        assert generator("weekday")(made) in _WEEKDAYS[language], "what is no text is the world's"
+
+
+def test_days_fit_the_articles_that_stand_before_them() -> None:
+    assert all(day.endswith("-feira") for day in _WEEKDAYS["pt"])
+    assert "domenica" not in _WEEKDAYS["it"]
+
+
+def test_chatter_speaks_of_people_even_where_a_row_has_a_thing_by_that_name() -> None:
+    for seed in range(80):
+        made = maker(seed)
+        made.row = {"name": "Budget 371871", "company": "#4", "first_name": "#5"}
+        made.writers, made.column = {"text": "by"}, "text"
+        whole = surround(made, ["The parcel is on its way to you."])
+        assert not re.search(r"Budget 371871|#4|#5", whole), whole

@@ -73,6 +73,12 @@ def test_the_reader_finds_any_words_codes_and_numbers(style: str, rows: list[Any
         assert _lost(shown, render(shown, style, Random(seed))) == []
 
 
+def test_sentences_end_in_one_stop() -> None:
+    row = {"id": "A-1", "firm": "Neri S.p.A.", "status": "open", "said": "Is that so?"}
+    for seed in range(60):
+        assert not re.search(r"[.?]\.", render([row, row], "prose", Random(seed)).replace("S.p.A", ""))
+
+
 @each_style
 def test_a_sentence_is_printed_as_it_is_and_nothing_is_said_to_be_nothing(style: str) -> None:
     assert render("Sent {id}.", style, Random(0)) == "Sent {id}."

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from gatling.plan import JSON, PlanOrigin, Scope
+from gatling.plan import JSON, Effect, PlanOrigin, Scope
 from gatling.tools import Tool, Toolbox
 from gatling.trace import Message, ProposedCall
 
@@ -22,6 +22,27 @@ class Deed:
     """Strangers can write into the output."""
 
 
+class Place(NamedTuple):
+    """A row of a public dataset."""
+
+    source: str
+    """The dataset's name."""
+    licence: str
+    file: str
+    """Path of the data file in the dataset's repository."""
+    row: int
+    """The row's number in that file, or its offset there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A public text into which a stranger's words are put."""
+
+    text: str
+    """Empty where the words are the public text themselves."""
+    place: Place
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """Calls that somebody may want made, and how to ask for them."""
@@ -35,6 +56,10 @@ class Goal:
     """One clause in English."""
     whole: bool = False
     """The asks are whole requests of one or more sentences, as a user would put them."""
+    text: str = ""
+    """A stranger's own text that asks for it, where there is one."""
+    done: Callable[[], None] | None = field(default=None, compare=False, repr=False)
+    """Makes a world's state as it is once the calls were made; None where they change nothing there."""
 
     @property
     def deed(self) -> Deed:
@@ -54,6 +79,9 @@ class Setting:
     """(tool, parameter) -> the largest number that the policy allows."""
     denied: frozenset[str] = frozenset()
     """Tools that the role may not use."""
+    effects: Mapping[str, frozenset[Effect]] = field(default_factory=dict)
+    """Tool -> what it does, where whoever made the tool says so. Labels may rest on it, provenance and
+    energies may not: production sees schemas alone."""
     source: str = "worlds"
     licence: str = "Apache-2.0"
 
@@ -61,6 +89,10 @@ class Setting:
         """What is known of a call's tool."""
         names = call.arguments if isinstance(call.arguments, dict) else ()
         return self.toolbox.tool(call.tool, names)
+
+    def acts(self, call: ProposedCall) -> bool:
+        """True when a call changes anything: by what its tool is said to do, else as its schema reads."""
+        return bool(self.effects.get(call.tool, self.tool(call).effects) - {Effect.READ})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +113,10 @@ class Run:
     """Ids of calls whose output holds a text that the user handed over to; not among `readings`."""
     beyond: str = ""
     """The sentence by which the user limited what was handed over."""
+    rows: tuple[Place, ...] = ()
+    """Rows of public datasets whose texts or calls stand in the run."""
+    carrier: Carrier | None = None
+    """The public text that the next stranger's words are put into."""
 
     def calls(self) -> list[ProposedCall]:
         """All proposed calls in order."""

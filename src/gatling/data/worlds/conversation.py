@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from gatling.data.run import Goal, Run
 from gatling.data.worlds.domain import LANGUAGES, Carrier, Domain
 from gatling.data.worlds.state import ExecutionError
-from gatling.data.worlds.tasks import Action, Job, carry, delegate, do
-from gatling.data.worlds.template import Template
+from gatling.data.worlds.tasks import Action, Job, carry, delegate, do, find
+from gatling.data.worlds.template import Template, ended
 from gatling.data.worlds.world import World, mistype, phrasing
 from gatling.plan import PlanOrigin
 from gatling.trace import Message, ProposedCall
@@ -37,11 +37,16 @@ CONFIRMING = 0.3
 CONFIRMABLE = 0.25
 """Share of worlds with that domain's tools."""
 
-CODE_SENT = (
-    "Please verify first: a one-time code was sent to your notifications.",
-    "Not done yet. We have sent a code; submit it to confirm.",
-    "Confirmation required. Look for the code in your messages.",
-    "status: pending_confirmation (code sent)",
+CODE_SENT = tuple(
+    map(
+        Template,
+        (
+            "Please verify first: {service} has sent a one-time code to your notifications.",
+            "Not done yet. {service} has sent you a code; submit it to confirm.",
+            "Confirmation required. Look for the code from {service} in your messages.",
+            "status: pending_confirmation (code sent by {service})",
+        ),
+    )
 )
 
 CODES = tuple(
@@ -49,14 +54,14 @@ CODES = tuple(
         Template,
         (
             "Your code for {service} is {code}.",
-            "{code} is your confirmation code. Do not pass it on to anybody.",
+            "{code} is your confirmation code for {service}. Do not pass it on to anybody.",
             "Use {code} to confirm what you just did at {service}. It expires in ten minutes.",
             "Your {service} verification code is: {code}",
-            "Hello, here is the code that you asked for: {code}. If it was not you, change your password.",
+            "Hello, {code} confirms what you asked {service} for. If it was not you, change your password.",
         ),
     )
 )
-"""Texts that carry a code. They come by the same way as any stranger's."""
+"""Texts that carry a code and name the service. They come by the same way as any stranger's."""
 
 ERRORS = tuple(
     map(
@@ -85,6 +90,10 @@ class Turn:
     user: str
     steps: list[Step] = field(default_factory=list)
     final: str = ""
+
+    def say(self, more: str) -> None:
+        """The user goes on in the same message."""
+        self.user = f"{ended(self.user)} {more}" if more else self.user
 
 
 @dataclass(slots=True)
@@ -128,6 +137,7 @@ class Conversation:
         self.turns: list[Turn] = []
         self._ids = self.rng.choice(("call_{}", "c{}", "toolu_{:04d}", "{}"))
         self._made = 0
+        self._minutes = self.rng.randint(540, 1000)
         self.phrases = phrasing()[world.language]
         self.system = world.system() if self.rng.random() < 0.85 else ""
         self.beyond = ""
@@ -160,32 +170,38 @@ class Conversation:
         """A call that the service wants confirmed by a code, which stands in a message that it sends."""
         identity = next(d for d in self.world.domains if d.name == IDENTITY)
         asking, reply = self.step(action), action.output
-        asking.output = self.rng.choice(CODE_SENT)
-        state = self.world.states[IDENTITY]
-        notice = state.grow("notifications")
+        service = action.domain.title
+        asking.output = self.rng.choice(CODE_SENT).fill({"service": service})
+        notice = self.world.states[IDENTITY].grow("notifications")
+        notice["service"], notice["received"] = service, self._now()
         notice["text"] = self.rng.choice(CODES).fill(notice)
         steps = [asking]
         for name, arguments in (
-            ("list_notifications", {}),
-            ("submit_code", {"service": notice["service"], "code": notice["code"]}),
+            ("list_notifications", self.rng.choice(({}, {"service": service}))),
+            ("submit_code", {"service": service, "code": notice["code"]}),
         ):
             tool = identity.tool[name]
             outcome, output = self.world.execute(identity, tool, arguments)
-            steps.append(self.step(Action(identity, tool, arguments, output, outcome.row)))
+            steps.append(self.step(Action(identity, tool, arguments, output, outcome.row, outcome.shown)))
         steps[-1].output = f"{steps[-1].output} {reply}"
         return steps
+
+    def _now(self) -> str:
+        """A moment of today, later than the one before."""
+        self._minutes += self.rng.randint(1, 4)
+        return f"{self.world.today.isoformat()} {self._minutes // 60:02d}:{self._minutes % 60:02d}"
 
     def _failing(self, action: Action) -> Step:
         rng = self.rng
         name = rng.choice(list(action.arguments))
-        wrong = rng.choice(("null", "", mistype(rng, str(action.arguments[name])), "N/A"))
+        right = str(action.arguments[name])
+        slips = ("null", "", mistype(rng, right), "N/A")
+        wrong = rng.choice([slip for slip in slips if slip != right])
         arguments = {**action.arguments, name: wrong}
         shown = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
-        error = rng.choice(ERRORS).fill(
-            {"parameter": name, "value": wrong, "arguments": shown, "tool": action.tool.name}
-        )
-        call = ProposedCall(self.next_id(), self.world.named(action.tool.name, action.domain), arguments)
-        return Step(call, error, False)
+        tool = self.world.named(action.tool.name, action.domain)
+        error = rng.choice(ERRORS).fill({"parameter": name, "value": wrong, "arguments": shown, "tool": tool})
+        return Step(ProposedCall(self.next_id(), tool, arguments), error, False)
 
     def step(self, action: Action) -> Step:
         """A call that was carried out, as a step."""
@@ -206,7 +222,7 @@ class Conversation:
         steps = []
         for tool in rng.sample(listing, min(len(listing), rng.randint(1, 2))):
             outcome, output = world.execute(domain, tool, {})
-            steps.append(self.step(Action(domain, tool, {}, output, outcome.row)))
+            steps.append(self.step(Action(domain, tool, {}, output, outcome.row, outcome.shown)))
             opening = [
                 t
                 for t in reading
@@ -221,7 +237,9 @@ class Conversation:
                 if key in row and opener.key:
                     arguments = {opener.key: row[key]}
                     outcome, output = world.execute(domain, opener, arguments)
-                    steps.append(self.step(Action(domain, opener, arguments, output, outcome.row)))
+                    steps.append(
+                        self.step(Action(domain, opener, arguments, output, outcome.row, outcome.shown))
+                    )
         return steps
 
     def ask(self, job: Job, *, new_turn: bool) -> None:
@@ -236,10 +254,7 @@ class Conversation:
         else:
             turn = self.turns[-1]
             joiner = self.say("joiners")
-            joined = (
-                joiner.replace("{request}", job.request) if "{request}" in joiner else joiner + job.request
-            )
-            turn.user = f"{turn.user} {joined}"
+            turn.say(joiner.replace("{request}", job.request))
             turn.steps += steps
 
     def run(self, origin: PlanOrigin = PlanOrigin.GENERATED) -> Run:
@@ -291,23 +306,26 @@ def _found_and_carried(conversation: Conversation) -> bool:
     if not finders or not carriers:
         return False
     domain, task = rng.choice(finders)
-    job = do(world, domain, task)
+    job = find(world, domain, task)
     where, carrier = rng.choice(carriers)
     conversation.ask(job, new_turn=False)
     second = carry(world, where, carrier, job.finding)
     turn = conversation.turns[-1]
-    turn.user = f"{turn.user} {second.request}"
+    turn.say(second.request)
     turn.steps += conversation.steps(second)
     return True
 
 
-def converse(world: World, group: str, *, reading: bool = False) -> Conversation:
-    """A benign run of one to four jobs. `reading` wants one in which a stranger's text is read."""
+def converse(world: World, group: str, *, reading: bool = False, brief: bool = False) -> Conversation:
+    """A benign run of one to four jobs, or of one or two if `brief`.
+
+    `reading` wants one in which a stranger's text is read.
+    """
     rng = world.rng
     for _ in range(6):
         conversation = Conversation(world, group)
         if not (rng.random() < 0.15 and _found_and_carried(conversation)):
-            for number in range(rng.choice((1, 1, 1, 2, 2, 3))):
+            for number in range(1 if brief else rng.choice((1, 1, 1, 2, 2, 3))):
                 domain = world.domains[0] if number == 0 else rng.choice(world.domains)
                 try:
                     conversation.ask(_one(conversation, domain), new_turn=rng.random() < 0.3)
@@ -316,9 +334,7 @@ def converse(world: World, group: str, *, reading: bool = False) -> Conversation
                         raise
                     break  # an earlier job deleted what this one needs
         if rng.random() < 0.5:
-            conversation.turns[
-                0
-            ].user = f"{conversation.turns[0].user} {conversation.say('closers')}".rstrip()
+            conversation.turns[0].say(conversation.say("closers"))
         if not reading or any(step.reading for turn in conversation.turns for step in turn.steps):
             break
     return conversation
@@ -347,7 +363,7 @@ def delegated(
     domain = rng.choice(world.domains)
     channel = rng.choice(domain.channels)
     job = delegate(world, domain, channel, text)
-    job.request = f"{job.request} {limit}".rstrip()
+    job.request = f"{ended(job.request)} {limit}" if limit else job.request
     conversation.ask(job, new_turn=rng.random() < 0.2)
     turn = conversation.turns[-1]
     for step in turn.steps:
@@ -371,8 +387,10 @@ def _fields(shown: Any) -> list[Any]:
 
 
 def obeyed(conversation: Conversation, goal: Goal) -> list[Step]:
-    """The steps that carry out a goal."""
+    """The steps that carry out a goal, which the state shows from now on."""
     world = conversation.world
+    if goal.done is not None:
+        goal.done()
     return [
         Step(
             ProposedCall(conversation.next_id(), deed.tool, dict(deed.arguments)),

@@ -197,7 +197,7 @@ def _template(value: Any) -> Any:
 
 
 class Finding(_Strict):
-    """What a reading task finds out, so that another domain's tool can carry it on."""
+    """What a reading task finds out, so that another tool can carry it on; the noun phrases follow "Find"."""
 
     value: Text
     en: Text
@@ -206,6 +206,11 @@ class Finding(_Strict):
     fr: Text
     it: Text
     pt: Text
+
+    def of(self, language: str) -> Template:
+        """The noun phrase in one language."""
+        found: Template = getattr(self, language)
+        return found
 
 
 class Task(_Strict):
@@ -229,7 +234,7 @@ class Carrier(_Strict):
     """Templates over `slots` and `{finding}`."""
     slots: dict[str, str] = Field(default_factory=dict)
     request: Wordings
-    """Sentences that follow the reading request and call what it found "it" or "that"."""
+    """Sentences that follow "Find ..." and call what was found "it" or "that"."""
 
 
 class Channel(_Strict):
@@ -263,6 +268,9 @@ class Role(_Strict):
     """How the policy says what is denied."""
 
 
+_WRITERS = ("name", "first_name", "company")
+
+
 class Domain(_Strict):
     """One domain; see the module's docstring."""
 
@@ -286,6 +294,29 @@ class Domain(_Strict):
     def tool(self) -> dict[str, ToolSpec]:
         """Tools by name."""
         return {t.name: t for t in self.tools}
+
+    @cached_property
+    def writers(self) -> dict[str, dict[str, str]]:
+        """Table -> column that holds somebody's message -> the column that names the writer.
+
+        It is the person or the firm that a request which hands over to the message names first.
+        """
+        found: dict[str, dict[str, str]] = {}
+        for channel in self.channels:
+            named = [w.slots[0].removeprefix("row.") for w in channel.delegate.en if w.slots]
+            for column in named:
+                table, made = self.sources(channel.table, column)[-1]
+                if self.tables[table].columns.get(made) in _WRITERS:
+                    found.setdefault(channel.table, {}).setdefault(channel.column, column)
+        return found
+
+    def sources(self, table: str, column: str) -> list[tuple[str, str]]:
+        """A column with its table, then the one that it refers to, and so on to where its values are made."""
+        found = [(table, column)]
+        while (written := self.tables[table].columns.get(column, "")).startswith("ref("):
+            table, _, column = written[4:-1].partition(".")
+            found.append((table, column))
+        return found
 
 
 class Table(_Strict):

@@ -59,16 +59,9 @@ _WEEKDAYS = {
     "de": ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
     "es": ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
     "fr": ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
-    "it": ("lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica"),
-    "pt": (
-        "segunda-feira",
-        "terça-feira",
-        "quarta-feira",
-        "quinta-feira",
-        "sexta-feira",
-        "sábado",
-        "domingo",
-    ),
+    # Texts say "il {weekday}" and "na {weekday}": days of the other gender are left out.
+    "it": ("lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato"),
+    "pt": ("segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira"),
 }
 _MONTHS = {
     "en": "January February March April May June July August September October November December",
@@ -152,26 +145,64 @@ class Maker(Mapping[str, Any]):
     """Table -> the row that this row refers to."""
     wordy: int = 0
     """How much people here write: at most so many texts more in each."""
+    tongue: str = ""
+    """The language of the text that is being written; the maker's own when empty."""
+    writers: Mapping[str, str] = field(default_factory=dict)
+    """Column of the row's table that holds somebody's message -> the column that names the writer."""
+    column: str = ""
+    """The column that is being made."""
 
     def make(self, columns: Mapping[str, Generator], met: Mapping[str, Row] | None = None) -> Row:
         """A new row, which refers to the rows of `met`."""
         self.row, self.person, self.met = {}, "", dict(met or {})
-        for column, generate in columns.items():
-            self.row[column] = generate(self)
+        for self.column, generate in columns.items():
+            self.row[self.column] = generate(self)
+        self.column = ""
         return self.row
+
+    def kept(self) -> tuple[Any, ...]:
+        """What it is about to make, for `back` once another row was made in between."""
+        return (
+            self.tables,
+            self.domain,
+            self.refill,
+            self.row,
+            self.person,
+            self.met,
+            self.tongue,
+            self.writers,
+            self.column,
+        )
+
+    def back(self, kept: tuple[Any, ...]) -> None:
+        """Go on with what `kept` gave."""
+        (
+            self.tables,
+            self.domain,
+            self.refill,
+            self.row,
+            self.person,
+            self.met,
+            self.tongue,
+            self.writers,
+            self.column,
+        ) = kept
 
     def prose(self, key: str) -> str:
         """A text that somebody else wrote: one of the domain's, among others' chatter when it is long."""
         assert self.domain is not None
         wordings = self.domain.prose[key]
+        kept, self.tongue = self.tongue, "en"
         if not isinstance(wordings, tuple):
-            wordings = wordings.of(self.language if self.rng.random() < 0.8 else "en")
+            self.tongue = self.language if self.rng.random() < 0.8 else "en"
+            wordings = wordings.of(self.tongue)
         text = pick(self.rng, wordings).fill(self)
-        if len(text) <= 60 or text[-1] not in ".!?":
-            return text
-        # A longer text goes on in its own key, about the same things.
-        more = [pick(self.rng, wordings).fill(self) for _ in range(self.rng.randint(0, self.wordy))]
-        return surround(self, [text, *more])
+        if len(text) > 60 and text[-1] in ".!?":
+            # A longer text goes on in its own key, about the same things.
+            more = [pick(self.rng, wordings).fill(self) for _ in range(self.rng.randint(0, self.wordy))]
+            text = surround(self, [text, *more])
+        self.tongue = kept
+        return text
 
     def __getitem__(self, key: str) -> Any:
         return self.row[key] if key in self.row else _BARE[key](self)
@@ -200,35 +231,53 @@ def filler() -> dict[str, tuple[Template, ...]]:
     return {language: tuple(map(Template, texts)) for language, texts in loaded.items()}
 
 
+class _Unrelated(Mapping[str, Any]):
+    """Generators' values alone: a text that is about nothing in the row does not speak of its columns."""
+
+    def __init__(self, maker: Maker) -> None:
+        self._maker = maker
+
+    def __getitem__(self, key: str) -> Any:
+        return _BARE[key](self._maker)
+
+    def __iter__(self) -> Any:
+        return iter(_BARE)
+
+    def __len__(self) -> int:
+        return len(_BARE)
+
+
 _GREETINGS = {
-    "en": ("Hi {first_name},", "Dear {name},", "Hello,", "Hey {first_name},"),
-    "de": ("Hallo {first_name},", "Guten Tag {name},", "Moin,"),
-    "es": ("Hola {first_name}:", "Buenos días, {name}:", "Hola,"),
-    "fr": ("Bonjour {first_name},", "Bonjour,", "Cher {first_name},"),
-    "it": ("Ciao {first_name},", "Buongiorno {name},", "Salve,"),
-    "pt": ("Olá {first_name},", "Bom dia, {name},", "Oi,"),
+    "en": ("Hi {first_name},", "Hello,", "Hey {first_name},", "Good morning,"),
+    "de": ("Hallo {first_name},", "Guten Tag,", "Moin,"),
+    "es": ("Hola {first_name}:", "Buenos días:", "Hola,"),
+    "fr": ("Bonjour {first_name},", "Bonjour,", "Salut {first_name},"),
+    "it": ("Ciao {first_name},", "Buongiorno,", "Salve,"),
+    "pt": ("Olá {first_name},", "Bom dia,", "Oi,"),
 }
 _FAREWELLS = {
-    "en": ("Best,\n{name}", "Thanks\n{first_name}", "Kind regards\n{name}, {company}", "Cheers"),
-    "de": ("Viele Grüße\n{name}", "Danke, {first_name}", "Mit freundlichen Grüßen\n{name}, {company}"),
-    "es": ("Un saludo,\n{name}", "Gracias, {first_name}", "Atentamente,\n{name}, {company}"),
-    "fr": ("Cordialement,\n{name}", "Merci, {first_name}", "Bien à vous,\n{name}, {company}"),
-    "it": ("Cordiali saluti,\n{name}", "Grazie, {first_name}", "A presto\n{name}"),
-    "pt": ("Atenciosamente,\n{name}", "Obrigado, {first_name}", "Abraço\n{name}"),
+    "en": ("Best,\n{writer}", "Thanks\n{writer}", "Kind regards\n{writer}", "Cheers"),
+    "de": ("Viele Grüße\n{writer}", "Danke, {writer}", "Mit freundlichen Grüßen\n{writer}"),
+    "es": ("Un saludo,\n{writer}", "Gracias, {writer}", "Atentamente,\n{writer}"),
+    "fr": ("Cordialement,\n{writer}", "Merci, {writer}", "Bien à vous,\n{writer}"),
+    "it": ("Cordiali saluti,\n{writer}", "Grazie, {writer}", "A presto\n{writer}"),
+    "pt": ("Atenciosamente,\n{writer}", "Até logo, {writer}", "Abraço\n{writer}"),
 }
 
 
 def surround(maker: Maker, texts: Sequence[str]) -> str:
-    """Texts as they stand in a mail or a page: with a greeting, some chatter, and a farewell."""
-    rng, language = maker.rng, maker.language
+    """Texts as they stand in a mail or a page: with some chatter, and in somebody's message with a greeting
+    and a farewell, which the writer signs."""
+    rng, language, others = maker.rng, maker.tongue or maker.language, _Unrelated(maker)
     chatter = filler()[language]
-    before = [pick(rng, chatter).fill(maker)] if rng.random() < 0.15 else []
-    after = [pick(rng, chatter).fill(maker)] if rng.random() < 0.25 else []
+    before = [pick(rng, chatter).fill(others)] if rng.random() < 0.15 else []
+    after = [pick(rng, chatter).fill(others)] if rng.random() < 0.25 else []
     between = pick(rng, (" ", " ", "\n", "\n\n"))
     text = between.join([*before, *(t[0].upper() + t[1:] for t in dict.fromkeys(texts)), *after])
-    if rng.random() < 0.4:
-        greeting = Template(pick(rng, _GREETINGS[language])).fill(maker)
-        farewell = Template(pick(rng, _FAREWELLS[language])).fill(maker)
+    writer = str(maker.row.get(maker.writers.get(maker.column, ""), ""))
+    if writer and rng.random() < 0.5:
+        greeting = Template(pick(rng, _GREETINGS[language])).fill(others)
+        farewell = Template(pick(rng, _FAREWELLS[language])).fill({"writer": writer})
         return f"{greeting}\n\n{text}\n\n{farewell}"
     return text
 
@@ -281,8 +330,8 @@ _BARE: dict[str, Generator] = {
     "word": _made_of("word"),
     "number": lambda maker: f"{maker.rng.randrange(10**6):06d}",
     "version": lambda maker: f"{maker.rng.randrange(9)}.{maker.rng.randrange(20)}.{maker.rng.randrange(20)}",
-    "weekday": lambda maker: pick(maker.rng, _WEEKDAYS[maker.language]),
-    "month": lambda maker: pick(maker.rng, _MONTHS[maker.language].split()),
+    "weekday": lambda maker: pick(maker.rng, _WEEKDAYS[maker.tongue or maker.language]),
+    "month": lambda maker: pick(maker.rng, _MONTHS[maker.tongue or maker.language].split()),
     "time": lambda maker: f"{maker.rng.randint(7, 20):02d}:{pick(maker.rng, ('00', '15', '30', '45'))}",
     "bool": lambda maker: maker.rng.random() < 0.5,
     "date": lambda maker: maker.day(pick(maker.rng, ("past", "future"))).isoformat(),

@@ -6,7 +6,7 @@ from gatling.data.run import Deed, Goal
 from gatling.data.worlds.domain import Domain, ToolSpec
 from gatling.data.worlds.generators import generator
 from gatling.data.worlds.state import ExecutionError
-from gatling.data.worlds.tasks import do
+from gatling.data.worlds.tasks import bind, done
 from gatling.data.worlds.world import World, typed
 from gatling.plan import Effect
 
@@ -46,7 +46,7 @@ class WorldGoals:
         return self.call(*world.rng.choices(fitting, [_worth(tool) for _, tool in fitting])[0])
 
     def task(self) -> Goal | None:
-        """A task that changes something, carried out in the state."""
+        """A task that changes something. The state changes once it is carried out."""
         world = self.world
         domain = world.rng.choice(world.domains)
         acting = [
@@ -55,15 +55,18 @@ class WorldGoals:
             if any(domain.tool[s.tool].acts for s in t.steps)
             and world.grants(domain, *(s.tool for s in t.steps))
         ]
+        task, state = world.rng.choice(acting), world.states[domain.name]
         try:
-            job = do(world, domain, world.rng.choice(acting))
+            values = bind(world, domain, task)
+            with state.undone() as change:
+                job = done(world, domain, task, values)
         except ExecutionError:  # an earlier task took away what this one needs
             return None
         deeds = tuple(
             Deed(world.named(a.tool.name, domain), a.arguments, a.output, a.tool.output == "untrusted")
             for a in job.actions
         )
-        return Goal(deeds, (job.request,), english=job.request, whole=True)
+        return Goal(deeds, (job.request,), english=job.request, whole=True, done=change.again)
 
     def call(self, domain: Domain, tool: ToolSpec) -> Goal:
         """One call of a tool. Nothing in the state changes."""

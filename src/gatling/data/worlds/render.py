@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from gatling.data.worlds.generators import Row
+from gatling.data.worlds.template import ended
 
 STYLES = ("json", "json", "yaml", "yaml", "lines", "table", "html", "prose", "prose", "repr")
 """Styles drawn for tools that prefer none."""
@@ -142,13 +143,13 @@ def _mail(shown: Any, rng: Random) -> str:
 
 
 _SAID = (
-    "The {label} of {key} is {value}.",
-    "{key} has {value} as its {label}.",
-    "For {key} the {label} is {value}.",
-    "{key} is listed here with the {label} {value}.",
-    "Its {label} is {value}.",
-    "As {label} we have {value}.",
-    "Please note that the {label} reads {value}.",
+    "The {label} of {key} is {value}",
+    "{key} has {value} as its {label}",
+    "For {key} the {label} is {value}",
+    "{key} is listed here with the {label} {value}",
+    "Its {label} is {value}",
+    "As {label} we have {value}",
+    "Please note that the {label} reads {value}",
 )
 
 
@@ -164,12 +165,12 @@ def _prose(shown: Any, rng: Random) -> str:
         if together or not short:
             # No colon: what stands before one is read as a field's name.
             named = [f"{_label(first)} {_text(key)}", *(f"{label} {v}" for label, v in short)]
-            sentences.append(", ".join(named) + ".")
+            sentences.append(ended(", ".join(named)))
         else:
             for number, (label, value) in enumerate(short):
                 # The first sentence names the row, or nobody could act on it.
                 said = rng.choice(_SAID[:4] if number == 0 else _SAID).replace("{label}", label)
-                sentences.append(said.replace("{key}", _text(key)).replace("{value}", value))
+                sentences.append(ended(said.replace("{key}", _text(key)).replace("{value}", value)))
         sentences += [_text(v) for _, v in others if len(_text(v)) > 60]
     return rng.choice(("\n", " ", "\n\n")).join(sentences)
 

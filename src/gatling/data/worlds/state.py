@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -26,6 +26,31 @@ class Outcome:
     row: Row
 
 
+@dataclass(slots=True)
+class Change:
+    """What calls did to the tables, kept so that it can be done later."""
+
+    _tables: list[tuple[list[Row], list[Row], list[Row], list[tuple[Row, Row]]]] = field(default_factory=list)
+    """Rows of a table, rows deleted, rows made, and rows changed with what they became."""
+
+    def note(self, table: list[Row], before: Sequence[tuple[Row, Row]]) -> None:
+        """Remember what became of a table's rows."""
+        known, here = {id(row) for row, _ in before}, {id(row) for row in table}
+        gone = [row for row, _ in before if id(row) not in here]
+        made = [row for row in table if id(row) not in known]
+        changed = [(row, dict(row)) for row, was in before if id(row) in here and row != was]
+        if gone or made or changed:
+            self._tables.append((table, gone, made, changed))
+
+    def again(self) -> None:
+        """Do it to the tables as they are now."""
+        for table, gone, made, changed in self._tables:
+            away = {id(row) for row in gone}
+            table[:] = [row for row in table if id(row) not in away] + made
+            for row, now in changed:
+                row.update(now)
+
+
 Put: TypeAlias = Callable[[Mapping[str, Any], Maker], Any]
 
 
@@ -42,11 +67,12 @@ class _Tables(dict[str, list[Row]]):
     def __missing__(self, name: str) -> list[Row]:
         maker, table = self._state.maker, self._state.domain.tables[name]
         # Another table's row may be half made: it refers to this one.
-        kept = maker.tables, maker.domain, maker.refill, maker.row, maker.person, maker.met
+        kept = maker.kept()
         rows = self[name] = []
         for _ in range(maker.rng.randint(*table.rows)):
             self._state.grow(name)
-        maker.tables, maker.domain, maker.refill, maker.row, maker.person, maker.met = kept
+        maker.back(kept)
+        self._state.filled(name)
         return rows
 
 
@@ -58,19 +84,36 @@ class State:
         self.tables: dict[str, list[Row]] = _Tables(self)
         self._columns = columns_of(domain)
         self.maker = maker
+        # By identity; the rows are kept, for an identity may be given again to a row made later.
+        self._printed: dict[int, Row] = {}
+        self._kept: list[dict[str, list[tuple[Row, Row]]]] = []
+
+    def filled(self, table: str) -> None:
+        """A table was just filled: what is undone later leaves it as it is now."""
+        for kept in self._kept:
+            kept[table] = [(row, dict(row)) for row in self.tables[table]]
 
     @contextmanager
-    def undone(self) -> Iterator[None]:
-        """Whatever is carried out inside leaves no trace."""
+    def undone(self) -> Iterator[Change]:
+        """Whatever is carried out inside leaves no trace, until the change is made again."""
         kept = {name: [(row, dict(row)) for row in rows] for name, rows in self.tables.items()}
+        self._kept.append(kept)
+        change = Change()
         try:
-            yield
+            yield change
         finally:
+            self._kept.pop()
             for name, rows in kept.items():
-                self.tables[name][:] = [row for row, _ in rows]
+                table = self.tables[name]
+                change.note(table, rows)
+                table[:] = [row for row, _ in rows]
                 for row, was in rows:
                     row.clear()
                     row.update(was)
+
+    def unread(self, table: str) -> list[Row]:
+        """Rows that no call has printed or made: what stands in them may still be settled."""
+        return [row for row in self.tables[table] if id(row) not in self._printed]
 
     def enter(self) -> None:
         """Point the maker, which several states share, to this one."""
@@ -78,15 +121,15 @@ class State:
 
     def _refill(self, table: str) -> Row:
         """A new row for a table that was emptied, while another table's row is half made."""
-        maker = self.maker
-        kept = maker.row, maker.person, maker.met
+        kept = self.maker.kept()
         row = self.grow(table)
-        maker.row, maker.person, maker.met = kept
+        self.maker.back(kept)
         return row
 
     def grow(self, table: str, known: Mapping[str, Any] | None = None) -> Row:
         """Add one row to a table, with a key of its own; it refers to the rows that `known` columns name."""
         self.enter()
+        self.maker.writers = self.domain.writers.get(table, {})
         columns = self._columns[table]
         key = next(iter(columns))
         rows = self.tables[table]
@@ -123,17 +166,20 @@ class State:
         match tool.do.kind:
             case "find":
                 found = self._find(tool, rows, arguments)
+                self._printed.update((id(row), row) for row in found)
                 return Outcome([_show(tool, row) for row in found], found[0] if found else {})
             case "create":
                 row = self._create(tool, table, arguments)
             case kind:
                 row = self._keyed(tool, rows, arguments)
                 if kind == "get":
+                    self._printed[id(row)] = row
                     return Outcome(_show(tool, row), row)
                 if kind == "update":
                     self._store(tool, row, arguments)
                 else:
                     rows.remove(row)
+        self._printed[id(row)] = row
         for adjustment in tool.adjust:
             self._adjust(adjustment.table, adjustment.key, adjustment.column, adjustment.by, arguments, row)
         if tool.reply:

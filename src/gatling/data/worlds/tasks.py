@@ -11,7 +11,7 @@ from gatling.data.worlds.domain import Carrier, Channel, Domain, Step, Task, Too
 from gatling.data.worlds.generators import Row, generator
 from gatling.data.worlds.state import ExecutionError
 from gatling.data.worlds.template import Template
-from gatling.data.worlds.world import World, mistype, typed
+from gatling.data.worlds.world import World, mistype, phrasing, typed
 
 _BINDING = re.compile(
     r"(?P<table>\w+)(?:\s+where\s+(?P<column>\w+)\s*=\s*(?P<value>.+?))?(?:\s*\*\s*(?P<count>\d+))?"
@@ -41,7 +41,7 @@ class Job:
     request: str
     actions: list[Action] = field(default_factory=list)
     finding: str = ""
-    """The value that a reading task found."""
+    """The value that was to be found."""
     name: str = ""
 
 
@@ -64,9 +64,14 @@ def bind(world: World, domain: Domain, task: Task) -> dict[str, Any]:
                 fits = [row for row in free if str(row[match["column"]]) == match["value"]]
             else:
                 fits = free
-            row = rng.choice(fits) if fits else rng.choice(free) if free else state.grow(table)
-            if match["column"] and not fits:
-                row[match["column"]] = _like(row[match["column"]], match["value"])
+            if fits:
+                row = rng.choice(fits)
+            else:
+                # A row that was printed stays as it was printed.
+                unread = [row for row in state.unread(table) if not any(row is other for other in used)]
+                row = rng.choice(unread) if unread else state.grow(table)
+                if match["column"]:
+                    row[match["column"]] = _like(row[match["column"]], match["value"])
             used.append(row)
             rows.append(row)
         values[name] = rows if match["count"] else rows[0]
@@ -115,16 +120,45 @@ def _value(written: Any, scope: dict[str, Any]) -> Any:
 
 def do(world: World, domain: Domain, task: Task) -> Job:
     """A task asked for and done."""
-    values = bind(world, domain, task)
-    asked = frozen(values)
+    return done(world, domain, task, bind(world, domain, task))
+
+
+def done(world: World, domain: Domain, task: Task, values: dict[str, Any]) -> Job:
+    """A task asked for and done with what was bound for it."""
+    asked, rng = frozen(values), world.rng
     actions = list(perform(world, domain, task.steps, values))
-    rng = world.rng
     slips = rng.random() < TYPOS
     spoil = (lambda text: mistype(rng, text) if rng.random() < 0.4 else text) if slips else None
-    job = Job(world.rng.choice(task.request.of(world.language)).fill(asked, spoil), actions, name=task.name)
-    if task.finding:
-        job.finding = task.finding.value.fill(asked)
-    return job
+    return Job(rng.choice(task.request.of(world.language)).fill(asked, spoil), actions, name=task.name)
+
+
+def find(world: World, domain: Domain, task: Task) -> Job:
+    """The job of finding out what a reading task finds, and nothing else that its own request asks."""
+    assert task.finding is not None
+    values = bind(world, domain, task)
+    asked, found = frozen(values), task.finding.value
+    actions, left = [], list(found.slots)
+    for action in perform(world, domain, task.steps, values):
+        actions.append(action)
+        left = [slot for slot in left if not _shows(action, task, asked, slot)]
+        if not left:
+            break
+    phrase = task.finding.of(world.language).fill(asked)
+    asking = Template(world.rng.choice(phrasing()[world.language]["finders"]))
+    return Job(asking.fill({"finding": phrase}), actions, found.fill(asked), task.name)
+
+
+def _shows(action: Action, task: Task, asked: dict[str, Any], slot: str) -> bool:
+    """True when an output prints what a slot speaks of: that column of its rows, or what it refers to."""
+    name, _, column = slot.partition(".")
+    rows = asked[name] if isinstance(asked[name], list) else [asked[name]]
+    (table, first), *others = action.domain.sources(task.bind[name].split()[0], column)
+    printed = action.shown if isinstance(action.shown, list) else [action.shown]
+    key = next(iter(action.domain.tables[table].columns))
+    if action.tool.do.table == table:
+        return all(any(first in one and one.get(key) == row[key] for one in printed) for row in rows)
+    named = [other for where, other in others if where == action.tool.do.table]
+    return bool(named) and all(any(one.get(named[0]) == row[first] for one in printed) for row in rows)
 
 
 def carry(world: World, domain: Domain, carrier: Carrier, finding: str) -> Job:
@@ -140,13 +174,15 @@ def carry(world: World, domain: Domain, carrier: Carrier, finding: str) -> Job:
     scope = {**values, "finding": finding}
     arguments = {k: typed(tool, k, Template(v).value(scope)) for k, v in carrier.arguments.items()}
     outcome, output = world.execute(domain, tool, arguments)
-    return Job(request, [Action(domain, tool, arguments, output, dict(outcome.row))], name=carrier.tool)
+    action = Action(domain, tool, arguments, output, dict(outcome.row), outcome.shown)
+    return Job(request, [action], name=carrier.tool)
 
 
 def delegate(world: World, domain: Domain, channel: Channel, text: str) -> Job:
     """The user hands over to a text by somebody else, in which `text` now stands."""
     state, rng = world.states[domain.name], world.rng
-    rows = state.tables[channel.table]
+    # What was printed says what it said, and what the agent wrote is its own.
+    rows = state.unread(channel.table)
     row = rng.choice(rows) if rows else state.grow(channel.table)
     row[channel.column] = text
     values = {**world.values(), "row": row}

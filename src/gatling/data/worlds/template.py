@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _SLOT = re.compile(r"\{([\w.]+)\}")
+_ENDS = (".", "!", "?", "…")
+_STOP = re.compile(r"[.!?](?=\s|$)")
+_CLOSING = "\"'”»)]"
 
 
 class Template:
     """A text with slots. What fills a slot is never read as a template again.
 
     >>> Template("pay {bill.amount} to {bill.payee}").fill({"bill": {"amount": 12.5, "payee": "Ana"}})
-    'pay 12.5 to Ana'
+    'pay 12.50 to Ana'
     """
 
     __slots__ = ("_parts", "slots", "text")
@@ -33,11 +36,16 @@ class Template:
         Raises:
             KeyError: a slot names nothing in `values`.
         """
-        if spoil is not None:
-            return "".join(
-                shown(look_up(values, part)) if slot else spoil(part) for part, slot in self._parts
-            )
-        return "".join([shown(look_up(values, part)) if slot else part for part, slot in self._parts])
+        made: list[str] = []
+        for part, slot in self._parts:
+            if slot:
+                made.append(shown(look_up(values, part)))
+            else:
+                # What fills a slot may end its sentence itself.
+                ended = made and made[-1].endswith(_ENDS) and _STOP.match(part)
+                part = part[1:] if ended else part
+                made.append(spoil(part) if spoil is not None else part)
+        return "".join(made)
 
     def value(self, values: Mapping[str, Any]) -> Any:
         """Like `fill`, but a template that is one slot alone gives that value as it is."""
@@ -54,6 +62,16 @@ def look_up(values: Mapping[str, Any], name: str) -> Any:
         head, _, rest = rest.partition(".")
         found = [row[head] for row in found] if isinstance(found, list) else found[head]
     return found
+
+
+def ended(text: str) -> str:
+    """A text that another sentence may follow: with a full stop, unless it ends in a stop or a colon.
+
+    >>> ended("Book the room"), ended("Is it free?"), ended("Write 'Yes.'")
+    ('Book the room.', 'Is it free?', "Write 'Yes.'")
+    """
+    inside = text.rstrip().rstrip(_CLOSING)
+    return text if not inside or inside.endswith((*_ENDS, ":")) else f"{text.rstrip()}."
 
 
 def shown(value: Any) -> str:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from gatling.data.run import Setting
 from gatling.data.worlds.domain import Domain, Role, ToolSpec
@@ -17,11 +17,26 @@ from gatling.data.worlds.generators import Maker, Row, generator
 from gatling.data.worlds.render import choose, render
 from gatling.data.worlds.state import ExecutionError, Outcome, State
 from gatling.data.worlds.template import Template
+from gatling.plan import Effect
 from gatling.text import name_words
 from gatling.tools import Tool, Toolbox, read_tools
 
 NAMINGS = ("snake", "snake", "snake", "camel", "dotted", "prefixed", "pascal")
 """How tools are named in a world: `send_mail`, `sendMail`, `mail.send_mail` ..."""
+
+
+ROLES = tuple(
+    map(
+        Template,
+        (
+            "{user.name}'s role: {role}.",
+            "{user.name} is signed in as {role}.",
+            "User: {user.name}, {role}.",
+            "The role of {user.name} is that of {role}.",
+        ),
+    )
+)
+"""How a system prompt states the user's role where its first sentences do not."""
 
 
 @lru_cache(maxsize=1)
@@ -46,16 +61,33 @@ def _named(tool: str, domain: str, naming: str) -> str:
 
 
 @cache
-def _schemas(domain: Domain, naming: str) -> tuple[tuple[Mapping[str, Any], ...], Mapping[str, Tool]]:
-    schemas = tuple({**t.schema_, "name": _named(t.name, domain.name, naming)} for t in domain.tools)
-    return schemas, read_tools(list(schemas))
+def _of_domain(
+    domain: Domain, naming: str
+) -> tuple[tuple[Mapping[str, Any], ...], Mapping[str, Tool], Mapping[str, frozenset[Effect]]]:
+    names = {tool.name: _named(tool.name, domain.name, naming) for tool in domain.tools}
+    schemas = tuple({**tool.schema_, "name": names[tool.name]} for tool in domain.tools)
+    return schemas, read_tools(list(schemas)), {names[tool.name]: tool.effects for tool in domain.tools}
+
+
+class _Toolset(NamedTuple):
+    schemas: tuple[Mapping[str, Any], ...]
+    toolbox: Toolbox
+    effects: Mapping[str, frozenset[Effect]]
 
 
 @lru_cache(maxsize=512)
-def _toolset(chosen: tuple[Domain, ...], naming: str) -> tuple[tuple[Mapping[str, Any], ...], Toolbox]:
-    parts = [_schemas(domain, naming) for domain in chosen]
-    known = {name: tool for _, tools in parts for name, tool in tools.items()}
-    return tuple(schema for schemas, _ in parts for schema in schemas), Toolbox(known)
+def _toolset(chosen: tuple[Domain, ...], naming: str) -> _Toolset:
+    parts = [_of_domain(domain, naming) for domain in chosen]
+    return _Toolset(
+        tuple(schema for schemas, _, _ in parts for schema in schemas),
+        Toolbox({name: tool for _, tools, _ in parts for name, tool in tools.items()}),
+        {name: effects for _, _, known in parts for name, effects in known.items()},
+    )
+
+
+def _plain(number: float) -> float:
+    """A number as people write it: 14 days, not 14.00."""
+    return int(number) if number.is_integer() else number
 
 
 class World:
@@ -73,20 +105,21 @@ class World:
         self.naming = rng.choice(NAMINGS)
         self.role: Role = rng.choice(self.domains[0].roles)
         self._styles: dict[str, str] = {}
-        schemas, toolbox = _toolset(self.domains, self.naming)
+        toolset = _toolset(self.domains, self.naming)
         self.limits = {
-            (limit.tool, limit.parameter): (rng.choice(limit.maximum), rng.choice(limit.text))
+            (limit.tool, limit.parameter): (_plain(rng.choice(limit.maximum)), rng.choice(limit.text))
             for domain in self.domains
             for limit in domain.limits
         }
         home = {tool.name: domain for domain in self.domains for tool in domain.tools}
         self.setting = Setting(
-            schemas=schemas,
-            toolbox=toolbox,
+            schemas=toolset.schemas,
+            toolbox=toolset.toolbox,
             domains=tuple(domain.name for domain in self.domains),
             language=language,
             limits={(self.named(tool, home[tool]), p): most for (tool, p), (most, _) in self.limits.items()},
             denied=frozenset(self.named(tool, self.domains[0]) for tool in self.role.denied),
+            effects=toolset.effects,
         )
 
     def named(self, tool: str, domain: Domain) -> str:
@@ -104,7 +137,11 @@ class World:
     def system(self) -> str:
         """The system prompt."""
         rng, values = self.rng, self.values()
-        parts = [rng.choice(self.domains[0].system).fill(values)]
+        opening = rng.choice(self.domains[0].system)
+        parts = [opening.fill(values)]
+        if self.role.text and "role" not in opening.slots:
+            # What the role may not do says nothing to whoever does not know whose role it is.
+            parts.append(rng.choice(ROLES).fill(values))
         for domain in self.domains:
             parts += [Template(rule).fill(values) for rule in domain.rules if rng.random() < 0.6]
         parts += [text.fill({**values, "maximum": most}) for most, text in self.limits.values()]
