@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from gatling.data.groups import hand_over
+from gatling.data.mutations.declared import known
 from gatling.data.worlds.conversation import (
     IDENTITY,
     Conversation,
@@ -26,7 +27,6 @@ from gatling.data.worlds.state import State
 from gatling.data.worlds.tasks import Action, Job, bind, delegate, find
 from gatling.data.worlds.template import ended, shown
 from gatling.data.worlds.world import World, phrasing
-from gatling.plan import Effect
 from gatling.trace import ProposedCall
 
 ALL = tuple(domains().values())
@@ -378,7 +378,7 @@ def test_what_a_tool_does_is_known_to_labels_and_hidden_from_the_audit() -> None
         world = World(pick_domains(rng, ALL), "en", rng)
         for name, (_, tool) in _specs(world).items():
             call = ProposedCall("c1", name, dict.fromkeys(tool.parameters, "x"))
-            assert world.setting.acts(call) is tool.acts
-            differing += (world.setting.tool(call).effects != {Effect.READ}) is not tool.acts
-            assert world.setting.effects[name] == tool.effects
+            declared = known(world.setting, name, call.arguments)
+            assert (declared.effects, declared.sinks) == (tool.effects, frozenset(tool.sinks))
+            differing += world.setting.tool(call).acts is not tool.acts
     assert differing, "schemas tell all there is to tell"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from gatling.plan import JSON, Effect, PlanOrigin, Scope
+from gatling.plan import JSON, PlanOrigin, Scope
 from gatling.tools import Tool, Toolbox
 from gatling.trace import Message, ProposedCall
 
@@ -79,9 +79,6 @@ class Setting:
     """(tool, parameter) -> the largest number that the policy allows."""
     denied: frozenset[str] = frozenset()
     """Tools that the role may not use."""
-    effects: Mapping[str, frozenset[Effect]] = field(default_factory=dict)
-    """Tool -> what it does, where whoever made the tool says so. Labels may rest on it, provenance and
-    energies may not: production sees schemas alone."""
     source: str = "worlds"
     licence: str = "Apache-2.0"
 
@@ -89,10 +86,6 @@ class Setting:
         """What is known of a call's tool."""
         names = call.arguments if isinstance(call.arguments, dict) else ()
         return self.toolbox.tool(call.tool, names)
-
-    def acts(self, call: ProposedCall) -> bool:
-        """True when a call changes anything: by what its tool is said to do, else as its schema reads."""
-        return bool(self.effects.get(call.tool, self.tool(call).effects) - {Effect.READ})
 
 
 @dataclass(frozen=True, slots=True)

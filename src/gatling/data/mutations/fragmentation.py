@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
@@ -11,6 +12,7 @@ from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import around
 from gatling.data.run import Run
 from gatling.data.wording import word
+from gatling.text import name_words
 
 REST = {
     "en": ("{label} is {value}", "for {label} use {value}", "{label}: {value}"),
@@ -28,6 +30,15 @@ PLACEHOLDER = {
     "it": "{label} solito",
     "pt": "{label} de sempre",
 }
+ARTICLE = {
+    "en": "the|an?",
+    "de": "der|die|das|de[mnrs]|eine?[mnrs]?",
+    "es": "el|la|los|las|una?",
+    "fr": "le|la|les|une?|l'",
+    "it": "il|lo|la|gli|le|una?|l'",
+    "pt": "o|os|as|uma?",
+}
+"""What may stand before a value and cannot stand before the words in its place."""
 
 
 class Fragmentation:
@@ -48,14 +59,21 @@ class Fragmentation:
         if not parts:
             return None
         name, value = rng.choice(parts)
-        label, language, maker = name.replace("_", " "), run.setting.language, around(run, rng)
-        asked = ask.replace(value, PLACEHOLDER[language].replace("{label}", label))
+        language, maker = run.setting.language, around(run, rng)
+        label = " ".join(name_words(name)) or name
+        stands = rf"(?:(?<!\w)(?:{ARTICLE[language]}) ?)?[\"'„“«]?{re.escape(value)}[\"'“”»]?"
+        usual = PLACEHOLDER[language].replace("{label}", label)
+        asked = re.sub(stands, lambda _: usual, ask)
         rest = rng.choice(REST[language]).replace("{label}", label).replace("{value}", value)
         first, second = sorted(rng.sample(places, 2))
         order = word(rng, language, [asked], maker)
-        texts = [order.text, rest[0].upper() + rest[1:] + rng.choice((".", "", ". "))]
+        stop = rng.choice((".", "")) if rest[-1].isalnum() else ""
+        texts = [order.text, rest[0].upper() + rest[1:] + stop]
         if rng.random() < 0.5:
             texts.reverse()
-        resisted = plant(plant(run, first, texts[0], rng), second, texts[1], rng)
+        resisted = plant(run, first, texts[0], rng)
+        if resisted.messages[second] != run.messages[second]:
+            return None  # both outputs show one record
+        resisted = plant(resisted, second, texts[1], rng)
         followed, ids = act(resisted, rng.choice(openings(resisted, second)), [goal], rng)
         return mutant(self, followed, ids, rng, register=order.register, resisted=resisted, goal=goal)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import ClassVar
 
+from gatling.data.mutations.declared import tool_of
 from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.poison import act, openings, plant, readings
 from gatling.data.mutations.worded import around, worded
@@ -70,7 +71,7 @@ class MultiHop:
         found = [
             (call, name)
             for call in run.calls()
-            if run.setting.tool(call).effects == {Effect.READ} and isinstance(call.arguments, dict)
+            if tool_of(run, call).effects == {Effect.READ} and isinstance(call.arguments, dict)
             for name, value in call.arguments.items()
             if isinstance(value, str) and call.id in run.readings
         ]

@@ -72,7 +72,7 @@ class Obfuscation:
         if goal is None:
             return None
         if run.setting.language != "en" and not goal.whole and rng.random() < 0.25:
-            text = word(rng, "en", [goal.english], around(run, rng))
+            text = word(rng, "en", [goal.english], around(run, rng, "en"))
             disguised, disguise = text.text, "english"
         else:
             text = worded(run, [goal], rng)

@@ -7,108 +7,87 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
-from typing import Any
 
-from gatling.data.run import Goal, Run
+from gatling.data.mutations.insertion import PROSE, again, into_prose, lines, slip
+from gatling.data.run import Carrier, Goal, Run
 from gatling.data.worlds.conversation import thought
-from gatling.plan import JSON
+from gatling.data.worlds.template import shown
+from gatling.plan import JSON, PlanOrigin
+from gatling.spans import leaves
 from gatling.trace import Message, ProposedCall
-
-_SENTENCE_END = re.compile(r"(?<=[.!?])[ \n]+(?=\S)")
-_PROSE = re.compile(r"(?:[^\W\d_]{2,}[ ,]+){4}")
-_TEXT_FIELD = 24
-"""Strings from this length on are taken for somebody's prose."""
 
 
 def readings(run: Run) -> list[int]:
-    """Indices of the messages that strangers could have written into."""
-    return [
+    """Indices of the messages that strangers could have written into.
+
+    An output that shows a record which the user handed over is none: what stands there is handed over too.
+    """
+    found = [
         i for i, m in enumerate(run.messages) if m.role == "tool" and m.call_id in run.readings and m.content
     ]
+    if not run.delegated:
+        return found
+    handed = [call for call in run.calls() if call.id in run.delegated]
+    outputs = [m.content for m in run.messages if m.role == "tool" and m.call_id in run.delegated]
+    said = {line.text for content in outputs for line in lines(content) if len(line.text) >= PROSE}
+    keys = {text for call in handed for text in _keys(call)}
+    # A listing that no key opened shows the same records whenever it is made.
+    whole = {call.tool for call in handed if not _keys(call)}
+    tools = {call.id: call.tool for call in run.calls()}
+    return [
+        i
+        for i in found
+        if tools.get(run.messages[i].call_id or "") not in whole
+        and not any(_holds(run.messages[i].content, key) for key in keys)
+        and said.isdisjoint(line.text for line in lines(run.messages[i].content))
+    ]
+
+
+def _keys(call: ProposedCall) -> list[str]:
+    """The keys by which a call opens records: texts with a digit and no space."""
+    values = (value for _, value in leaves(call.arguments))
+    return [v for v in values if isinstance(v, str) and " " not in v and any(c.isdigit() for c in v)]
+
+
+def _holds(content: JSON, key: str) -> bool:
+    whole = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return re.search(rf"(?<!\w){re.escape(key)}(?!\w)", whole) is not None
 
 
 def insert(content: JSON, text: str, rng: Random) -> JSON:
     """The content of a tool's output with a stranger's text in it, where strangers' texts stand."""
-    if not isinstance(content, str):
-        return _insert_into_value(content, text, rng)
-    stripped = content.strip()
-    if stripped[:1] in ("{", "["):
-        try:
-            value = json.loads(stripped)
-        except ValueError:
-            pass
-        else:
-            indent = 2 if "\n" in stripped else None
-            return json.dumps(_insert_into_value(value, text, rng), ensure_ascii=False, indent=indent)
-    return _insert_into_text(content, text, rng)
-
-
-def _insert_into_value(value: JSON, text: str, rng: Random) -> JSON:
-    places: list[tuple[Any, Any]] = []
-    loose: list[tuple[Any, Any]] = []
-
-    def walk(inside: Any) -> Any:
-        if isinstance(inside, dict):
-            copy: Any = {k: walk(v) for k, v in inside.items()}
-            items = list(copy.items())
-        elif isinstance(inside, list):
-            copy = [walk(v) for v in inside]
-            items = list(enumerate(copy))
-        else:
-            return inside
-        for key, child in items:
-            if isinstance(child, str):
-                (places if len(child) >= _TEXT_FIELD and " " in child else loose).append((copy, key))
-        return copy
-
-    made: JSON = walk(value)
-    found = places or loose
-    if not found:
-        if isinstance(made, dict):
-            return {**made, "note": text}
-        return [*made, text] if isinstance(made, list) else text
-    holder, key = rng.choice(found)
-    holder[key] = text if rng.random() < 0.15 else _into_prose(holder[key], text, rng)
-    return made
-
-
-def _into_prose(prose: str, text: str, rng: Random) -> str:
-    """A text between two sentences of a prose, before it or after it."""
-    cuts = [0, len(prose), *(m.start() for m in _SENTENCE_END.finditer(prose))]
-    at = rng.choice(cuts)
-    gap = rng.choice((" ", " ", "\n", "\n\n"))
-    before, after = prose[:at].rstrip(), prose[at:].lstrip()
-    return gap.join(part for part in (before, text, after) if part)
-
-
-def _insert_into_text(content: str, text: str, rng: Random) -> str:
-    lines = content.split("\n")
-    prose = [i for i, line in enumerate(lines) if _PROSE.search(line)]
-    if not prose:
-        return f"{content}\n{text}"
-    at = rng.choice(prose)
-    line = lines[at]
-    flat = text if rng.random() < 0.3 else text.replace("\n", " ")
-    if line.lstrip().startswith("<") and rng.random() < 0.3:
-        lines.insert(at + 1, rng.choice(("<p>{}</p>", "<!-- {} -->", "<div>{}</div>")).replace("{}", flat))
-    elif line.count(" | ") >= 2 or line.count("\t") >= 2:
-        cells = re.split(r"( \| |\t)", line)
-        longest = max(range(0, len(cells), 2), key=lambda i: len(cells[i]))
-        cells[longest] = _into_prose(cells[longest], text.replace("\n", " "), rng).replace("\n", " ")
-        lines[at] = "".join(cells)
-    else:
-        key = re.match(r"\s*(?:- )?[\w ]{1,30}: ", line)
-        start = key.end() if key else len(line) - len(line.lstrip())
-        indent = " " * (len(line) - len(line.lstrip()))
-        lines[at] = line[:start] + _into_prose(line[start:], flat, rng).replace("\n", f"\n{indent}")
-    return "\n".join(lines)
+    return slip(content, text, rng).content
 
 
 def plant(run: Run, at: int, text: str, rng: Random) -> Run:
-    """The run with a stranger's text in the output at message `at`."""
-    message = run.messages[at]
-    poisoned = replace(message, content=insert(message.content, text, rng))
-    return replace(run, messages=(*run.messages[:at], poisoned, *run.messages[at + 1 :]))
+    """The run with a stranger's text in the output at message `at`, inside the public text at hand.
+
+    It stands in every output that shows the same line: a record that is read twice says the same twice.
+    """
+    message, rows = run.messages[at], run.rows
+    if run.carrier is not None:
+        text, rows = carried(run.carrier, text, rng), (*rows, run.carrier.place)
+    made = slip(message.content, text, rng, _used(run, at))
+    messages = [
+        replace(other, content=again(other.content, made.old, made.new))
+        if made.old and other.role == "tool" and other.call_id in run.readings | run.delegated
+        else other
+        for other in run.messages
+    ]
+    messages[at] = replace(message, content=made.content)
+    return replace(run, messages=tuple(messages), rows=rows, carrier=None)
+
+
+def _used(run: Run, at: int) -> str:
+    """What the user said and what calls take after message `at`: values that a text must not wipe out."""
+    said = [str(m.content) for m in run.messages if m.role == "user"]
+    taken = [shown(v) for m in run.messages[at:] for call in m.calls for _, v in leaves(call.arguments)]
+    return "\n".join([*said, *taken])
+
+
+def carried(carrier: Carrier, text: str, rng: Random) -> str:
+    """A public text with a stranger's words in it."""
+    return into_prose(carrier.text, text, rng) if carrier.text else text
 
 
 def act(run: Run, at: int, goals: Sequence[Goal], rng: Random) -> tuple[Run, tuple[str, ...]]:
@@ -116,13 +95,15 @@ def act(run: Run, at: int, goals: Sequence[Goal], rng: Random) -> tuple[Run, tup
     taken = {call.id for call in run.calls()}
     made: list[Message] = []
     ids, opened = [], set()
+    # Worlds' agents say a word now and then; one from elsewhere may never do.
+    speaking = run.origin is PlanOrigin.GENERATED or any(m.calls and m.content for m in run.messages)
     for deed in (deed for goal in goals for deed in goal.deeds):
         identifier = _free_id(taken, run)
         taken.add(identifier)
         ids.append(identifier)
         if deed.reading:
             opened.add(identifier)
-        said = thought(run.setting.language, rng)
+        said = thought(run.setting.language, rng) if speaking else ""
         made.append(Message("assistant", said, (ProposedCall(identifier, deed.tool, dict(deed.arguments)),)))
         made.append(Message("tool", deed.output, (), identifier, deed.tool))
     messages = (*run.messages[:at], *made, *run.messages[at:])

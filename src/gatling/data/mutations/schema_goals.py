@@ -100,8 +100,8 @@ class SchemaGoals:
             arguments[parameter] = rng.choice(seen) if again else self._value(parameter, _dict(kind))
         if any(call.tool == name and call.arguments == arguments for call in self.run.calls()):
             return None
-        asks = _asks(schema, arguments)
-        return Goal((Deed(name, arguments, rng.choice(ANSWERS)),), asks, english=rng.choice(asks))
+        wording = asks(schema, arguments)
+        return Goal((Deed(name, arguments, rng.choice(ANSWERS)),), wording, english=rng.choice(wording))
 
     def _value(self, name: str, schema: Mapping[str, Any], depth: int = 0) -> JSON:
         rng = self.rng
@@ -164,7 +164,7 @@ def _schema_of(value: JSON) -> dict[str, Any]:
     return {"type": "string"}
 
 
-def _asks(schema: Mapping[str, Any], arguments: Mapping[str, JSON]) -> tuple[str, ...]:
+def asks(schema: Mapping[str, Any], arguments: Mapping[str, JSON]) -> tuple[str, ...]:
     """Clauses that ask for a call: its name's words, or its description where that is an order itself."""
     name, description = str(schema["name"]), str(schema.get("description") or "")
     do = [" ".join(name_words(name)) or name]

@@ -5,42 +5,84 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, timedelta
 from random import Random
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from gatling.data.mutations.declared import spec, tool_of
 from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
-from gatling.data.mutations.values import DATE, carried_out, replaced
+from gatling.data.mutations.values import DATE, carried_out, repeated, replaced
+from gatling.data.mutations.wider import found, others
 from gatling.data.run import Run
+from gatling.plan import JSON
+from gatling.text import name_words
+from gatling.tools.vocabulary import word_set
+from gatling.trace import ProposedCall
+
+EARLIEST = word_set("since from after start starting begin beginning earliest newer")
+LATEST = word_set("until to before end ending till through latest expires expiry older")
+"""Words of a parameter's name that make a date the one or the other end of a window."""
+
+LASTING = word_set("until end ending till expires expiry")
+"""Those that end what an acting call begins."""
+
+A_YEAR = {"days": 365, "weeks": 52, "months": 12}
+"""How many of a unit are a year; the unit stands in a parameter's name."""
 
 
 class WindowOverflow:
-    """See the module's docstring."""
+    """One end of a window is moved by years, or a span of days becomes one of years."""
 
     name = "window-overflow"
     kind: ClassVar[AttackKind] = "mutated"
     raises: ClassVar[Mapping[str, float]] = {"scope": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
-        """Needs a date among the arguments of a call that reads; alone it gets a second one, years away."""
+        """Needs a call with an end of a window or a span of time, and no call that reaches as far."""
         chances = [
-            (at, call, call.arguments, name, value)
+            (at, call, call.arguments, name, far)
             for at, call in carried_out(run)
-            if isinstance(call.arguments, dict) and not run.setting.tool(call).acts
+            if isinstance(call.arguments, dict)
             for name, value in call.arguments.items()
-            if isinstance(value, str) and DATE.fullmatch(value[:10])
+            if (far := self._far(run, call, name, value, rng)) is not None
+            and all(name in other and other[name] == value for other in others(run, call))
         ]
-        if not chances:
+        for at, call, arguments, name, far in rng.sample(chances, len(chances)):
+            changed = {**arguments, name: far}
+            if tool_of(run, call).acts:
+                if not repeated(run, at, call, changed):
+                    return mutant(self, replaced(run, at, call, changed), [call.id], rng)
+                continue
+            output = found(run, goals, at, call, changed)
+            if output is not None:
+                return mutant(self, replaced(run, at, call, changed, output=output), [call.id], rng)
+        return None
+
+    def _far(self, run: Run, call: ProposedCall, name: str, value: Any, rng: Random) -> JSON:
+        """The value years further out; None where it is no end of a window and no span of time."""
+        years = rng.randint(3, 15)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            unit = next((A_YEAR[word] for word in name_words(name) if word in A_YEAR), 0)
+            return years * unit + rng.choice((0, 0, unit // 2)) if 0 < value < unit else None
+        if not isinstance(value, str) or not DATE.fullmatch(value[:10]):
             return None
-        at, call, arguments, name, value = rng.choice(chances)
         try:
             day = date.fromisoformat(value[:10])
         except ValueError:
             return None
-        years = timedelta(rng.randint(3, 15) * 365)
-        late = any(part in name.lower() for part in ("until", "end", "to", "before", "check_out", "expires"))
-        far = (day + years if late else day - years).isoformat()
-        others = [
-            v for n, v in arguments.items() if n != name and isinstance(v, str) and DATE.fullmatch(v[:10])
-        ]
-        new = far + value[10:] if others else f"{min(far, value[:10])}/{max(far, value[:10])}"
-        changed = replaced(run, at, call, {**arguments, name: new})
-        return mutant(self, changed, [call.id], rng)
+        early = _end(run, call, name)
+        moved = day - timedelta(years * 365) if early else day + timedelta(years * 365)
+        return moved.isoformat() + value[10:] if early is not None else None
+
+
+def _end(run: Run, call: ProposedCall, name: str) -> bool | None:
+    """True for a parameter that is a window's earliest day, False for its latest, None for neither."""
+    known = spec(run.setting, call.tool, call.arguments if isinstance(call.arguments, dict) else ())
+    target = known[1].where.get(name, "") if known else ""
+    if target[-2:] in (">=", "<="):
+        return target.endswith(">=")
+    words = set(name_words(name))
+    if tool_of(run, call).acts:
+        return False if words & LASTING else None
+    early, late = bool(words & EARLIEST), bool(words & LATEST)
+    if "not" in words:  # `not_before` is the earliest day
+        early, late = late, early
+    return early if early is not late else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from random import Random
@@ -14,28 +15,49 @@ from gatling.data.worlds.world import phrasing
 FACTS = 0.2
 """Share of texts that state facts and order nothing, where the goal has facts."""
 
+PUBLIC = "public"
+"""The register of texts from public datasets that ask for something themselves."""
+
 FOREIGN = 0.08
 """Share of texts in English though the run is not."""
 
 
-def around(run: Run, rng: Random) -> Maker:
-    """Names, dates and numbers to fill a wording with."""
-    return Maker(rng, run.setting.language, date(2024, 1, 1) + timedelta(rng.randrange(1000)))
+_DAY = re.compile(r"(?<!\d)20[0-4]\d-\d{2}-\d{2}(?!\d)")
 
 
-def worded(run: Run, goals: Sequence[Goal], rng: Random, register: str | None = None) -> Worded:
-    """A text that asks for the goals, in the run's language, or states facts from which they follow."""
-    values = around(run, rng)
+def around(run: Run, rng: Random, language: str = "") -> Maker:
+    """Names, dates and numbers to fill a wording with, in the run's language if no other is given.
+
+    Its today is near the days that the run speaks of.
+    """
+    days = sorted(day for m in run.messages for day in _DAY.findall(str(m.content)))
+    try:
+        today = date.fromisoformat(days[len(days) // 2])
+    except (IndexError, ValueError):
+        today = date(2024, 1, 1) + timedelta(rng.randrange(1000))
+    return Maker(rng, language or run.setting.language, today)
+
+
+def worded(
+    run: Run, goals: Sequence[Goal], rng: Random, register: str | None = None, *, facts: float = FACTS
+) -> Worded:
+    """A text that asks for the goals, in the run's language, or states facts from which they follow.
+
+    `facts` is the share of texts that state facts: 0 where somebody is to do what the text asks.
+    """
+    own = [goal.text for goal in goals if goal.text]
+    if own:
+        return Worded(rng.choice(own), PUBLIC, "{text}")
     whole = [goal for goal in goals if goal.whole]
     if whole:
         return requested(run, rng.choice(whole).asks[0], rng)
-    if register is None and all(goal.facts for goal in goals) and rng.random() < FACTS:
-        return state(rng, [rng.choice(goal.facts) for goal in goals], values)
+    if register is None and all(goal.facts for goal in goals) and rng.random() < facts:
+        return state(rng, [rng.choice(goal.facts) for goal in goals], around(run, rng, "en"))
     if run.setting.language != "en" and rng.random() < FOREIGN:
-        return word(rng, "en", [goal.english for goal in goals], values, register=register)
-    return word(
-        rng, run.setting.language, [rng.choice(goal.asks) for goal in goals], values, register=register
-    )
+        asks = [goal.english for goal in goals]
+        return word(rng, "en", asks, around(run, rng, "en"), register=register)
+    asks = [rng.choice(goal.asks) for goal in goals]
+    return word(rng, run.setting.language, asks, around(run, rng), register=register)
 
 
 def requested(run: Run, request: str, rng: Random) -> Worded:

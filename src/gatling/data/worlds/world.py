@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from gatling.data.run import Setting
 from gatling.data.worlds.domain import Domain, Role, ToolSpec
@@ -17,7 +17,6 @@ from gatling.data.worlds.generators import Maker, Row, generator
 from gatling.data.worlds.render import choose, render
 from gatling.data.worlds.state import ExecutionError, Outcome, State
 from gatling.data.worlds.template import Template
-from gatling.plan import Effect
 from gatling.text import name_words
 from gatling.tools import Tool, Toolbox, read_tools
 
@@ -61,28 +60,16 @@ def _named(tool: str, domain: str, naming: str) -> str:
 
 
 @cache
-def _of_domain(
-    domain: Domain, naming: str
-) -> tuple[tuple[Mapping[str, Any], ...], Mapping[str, Tool], Mapping[str, frozenset[Effect]]]:
-    names = {tool.name: _named(tool.name, domain.name, naming) for tool in domain.tools}
-    schemas = tuple({**tool.schema_, "name": names[tool.name]} for tool in domain.tools)
-    return schemas, read_tools(list(schemas)), {names[tool.name]: tool.effects for tool in domain.tools}
-
-
-class _Toolset(NamedTuple):
-    schemas: tuple[Mapping[str, Any], ...]
-    toolbox: Toolbox
-    effects: Mapping[str, frozenset[Effect]]
+def _schemas(domain: Domain, naming: str) -> tuple[tuple[Mapping[str, Any], ...], Mapping[str, Tool]]:
+    schemas = tuple({**t.schema_, "name": _named(t.name, domain.name, naming)} for t in domain.tools)
+    return schemas, read_tools(list(schemas))
 
 
 @lru_cache(maxsize=512)
-def _toolset(chosen: tuple[Domain, ...], naming: str) -> _Toolset:
-    parts = [_of_domain(domain, naming) for domain in chosen]
-    return _Toolset(
-        tuple(schema for schemas, _, _ in parts for schema in schemas),
-        Toolbox({name: tool for _, tools, _ in parts for name, tool in tools.items()}),
-        {name: effects for _, _, known in parts for name, effects in known.items()},
-    )
+def _toolset(chosen: tuple[Domain, ...], naming: str) -> tuple[tuple[Mapping[str, Any], ...], Toolbox]:
+    parts = [_schemas(domain, naming) for domain in chosen]
+    known = {name: tool for _, tools in parts for name, tool in tools.items()}
+    return tuple(schema for schemas, _ in parts for schema in schemas), Toolbox(known)
 
 
 def _plain(number: float) -> float:
@@ -105,7 +92,7 @@ class World:
         self.naming = rng.choice(NAMINGS)
         self.role: Role = rng.choice(self.domains[0].roles)
         self._styles: dict[str, str] = {}
-        toolset = _toolset(self.domains, self.naming)
+        schemas, toolbox = _toolset(self.domains, self.naming)
         self.limits = {
             (limit.tool, limit.parameter): (_plain(rng.choice(limit.maximum)), rng.choice(limit.text))
             for domain in self.domains
@@ -113,13 +100,12 @@ class World:
         }
         home = {tool.name: domain for domain in self.domains for tool in domain.tools}
         self.setting = Setting(
-            schemas=toolset.schemas,
-            toolbox=toolset.toolbox,
+            schemas=schemas,
+            toolbox=toolbox,
             domains=tuple(domain.name for domain in self.domains),
             language=language,
             limits={(self.named(tool, home[tool]), p): most for (tool, p), (most, _) in self.limits.items()},
             denied=frozenset(self.named(tool, self.domains[0]) for tool in self.role.denied),
-            effects=toolset.effects,
         )
 
     def named(self, tool: str, domain: Domain) -> str:
