@@ -31,6 +31,12 @@ The folder is not part of this repository. It holds public data, converted to on
   data/texts/injection_texts.jsonl.gz: S-Labs/prompt-injection-dataset (MIT), neuralchemy
     Prompt-injection-dataset core and yanismiraoui/prompt_injections (Apache-2.0), PurpleLlama and
     microsoft/BIPIA attack strings (MIT)
+  data/traces/agentdyn_shopping.jsonl.gz: AgentDyn as above; tau_airline.jsonl.gz: sierra-research/tau-bench
+    @ 59a200c (MIT)
+  data/calls/bfcl_single_turn.jsonl.gz, bfcl_multi_turn.jsonl.gz, bfcl_multi_turn_tools.jsonl.gz: bfcl-eval
+    2026.3.23 (Apache-2.0); tau2_tasks.jsonl.gz: tau2 (MIT)
+  data/hf/reason_tool_use_demo_50.jsonl, glaive_toolcall_en_demo.jsonl.gz: demonstration rows in the forms of
+    two datasets (Apache-2.0 repositories)
   tools/score.py: the scorer
 Give its place as the argument."""
 

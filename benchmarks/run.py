@@ -13,8 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("RESULTS.md")
-ON_DATA = ("accuracy", "speed", "risk", "diversity")
-BENCHMARKS = ("accuracy", "tool_knowledge", "risk", "speed", "weight", "worlds", "diversity")
+ON_DATA = ("accuracy", "speed", "risk", "diversity", "extraction", "adapting", "hosted", "seeding")
+BENCHMARKS = (
+    *("accuracy", "tool_knowledge", "risk", "speed", "weight"),
+    *("worlds", "diversity", "extraction", "fetching", "adapting", "hosted", "seeding"),
+)
 HEAD = """\
 # Results
 

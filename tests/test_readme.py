@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-EXAMPLE, LOOP = re.findall(r"```python\n(.*?)```", README, re.S)
+# The third loads a build: `tests/data/test_loading.py` runs it.
+EXAMPLE, LOOP, _ = re.findall(r"```python\n(.*?)```", README, re.S)
 
 PAGE = (
     "Opening hours: Monday to Friday, 9 to 17. "

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
-from gatling.cli import app
-from gatling.cli import data as commands
+import gatling
+from gatling.cli import app, errors, progress
 from gatling.data import build as building
 from gatling.data import chunks
 from gatling.data.build import BuildError, Standing, build
@@ -281,7 +281,7 @@ def test_what_is_no_build_is_left_alone(tmp_path: Path, name: str) -> None:
 
 def test_an_unknown_preset_is_told_with_those_there_are(tmp_path: Path) -> None:
     result = gatling_runs("build", tmp_path / "x", "--size", 1, "--seed", 1, "--preset", "magic")
-    assert (result.exit_code, "there is offline" in result.stderr) == (2, True)
+    assert (result.exit_code, "there are offline, foundation, seed, full" in result.stderr) == (2, True)
     assert not (tmp_path / "x").exists()
 
 
@@ -333,10 +333,10 @@ def test_the_death_of_a_worker_is_told_with_a_remedy(monkeypatch: pytest.MonkeyP
 def test_a_status_line_tells_how_far_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(commands, "STATUS_EVERY", 0.0)
-    lines = commands._Lines()
+    monkeypatch.setattr(progress, "STATUS_EVERY", 0.0)
+    lines = progress.Lines()
     for samples in (0, 500, 1000):
-        lines.hear(Standing(samples, 1000, {}))
+        lines.samples(Standing(samples, 1000, {}))
     first, last = capsys.readouterr().err.splitlines()
     assert first.startswith("gatling: 500 of 1000 samples, ")
     assert last.endswith(" samples/s, 0 min left")
@@ -368,7 +368,7 @@ def test_validate_tells_what_is_wrong(tmp_path: Path, unbroken: Path) -> None:
     assert gatling_runs("validate", tmp_path / "none").exit_code == 2
 
 
-@pytest.mark.parametrize("command", ["build", "validate", "stats", "show"])
+@pytest.mark.parametrize("command", ["build", "validate", "stats", "show", "push"])
 def test_help_gives_an_example(command: str) -> None:
     result = gatling_runs(command, "--help")
     assert result.exit_code == 0
@@ -380,6 +380,7 @@ def without_extra(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     kept = {name: module for name, module in sys.modules.items() if name.startswith("gatling.data")}
     for name in kept:
         monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(gatling, "data", kept["gatling.data"])  # an import puts the new one there
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     yield
 
@@ -399,5 +400,5 @@ def test_a_missing_extra_is_told_with_the_command_that_installs_it(
 
 
 def test_the_command_line_starts_without_the_extra() -> None:
-    code = f"import sys, gatling.cli; sys.exit(bool({set(commands.EXTRA)!r} & sys.modules.keys()))"
+    code = f"import sys, gatling.cli; sys.exit(bool({set(errors.EXTRA)!r} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatling.data.mix import SLACK, TENTHS, Mix, stratum_of
+from gatling.data.mix import DEFAULT, SLACK, Mix, Shares, stratum_of
 from gatling.data.run import Kind
 from gatling.data.split import SPLITS, Split
 
@@ -56,16 +56,16 @@ def test_at_any_prefix_a_stratum_is_a_few_samples_from_its_share(seed: int) -> N
     counts: Counter[str] = Counter()
     for _, kind in admitted(400, seed):
         counts[stratum_of(kind)] += 1
-        for stratum, tenths in TENTHS.items():
-            ahead = counts[stratum] - counts.total() * tenths / 10
+        for stratum, halves in DEFAULT.strata.items():
+            ahead = counts[stratum] - counts.total() * halves / 200
             assert -3 * SLACK <= ahead <= SLACK
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test", "heldout"])
 def test_train_validation_and_test_hold_the_shares_as_well(part: str) -> None:
     counts = Counter(stratum_of(kind) for split, kind in admitted(3000, 7) if split.startswith(part))
-    for stratum, tenths in TENTHS.items():
-        assert abs(counts[stratum] - counts.total() * tenths / 10) <= 3 * SLACK
+    for stratum, halves in DEFAULT.strata.items():
+        assert abs(counts[stratum] - counts.total() * halves / 200) <= 3 * SLACK
 
 
 def test_a_scarce_stratum_holds_the_others_back_and_not_the_other_way_round() -> None:
@@ -87,3 +87,28 @@ def test_a_mix_goes_on_from_its_counts(seed: int, stop: int) -> None:
         admitted = one.admit(*offered)
         assert other is one or other.admit(*offered) is admitted
     assert other.counts() == one.counts()
+
+
+@pytest.mark.parametrize("shares", [(60, 20, 20), (50, 30, 20), (80, 20, 0), (33, 33, 34), (100, 0, 0)])
+def test_any_mix_ends_in_its_shares(shares: tuple[int, int, int]) -> None:
+    rng, mix = Random(1), Mix(500, shares=Shares(*shares))
+    while not mix.full():
+        mix.admit("train", rng.choice(KINDS))
+    counts: Counter[str] = sum((Counter(part) for part in mix.counts().values()), Counter())
+    assert counts.total() == 500
+    assert counts["gold"] + counts["twin"] == 500 - counts["adversarial"] - counts["mutated"]
+    for stratum, percent in (("adversarial", shares[1]), ("mutated", shares[2])):
+        assert abs(counts[stratum] - 5 * percent) <= 1
+
+
+def test_a_mix_is_written_as_it_is_read() -> None:
+    assert str(Shares.read("50/30/20")) == "50/30/20"
+    for written in ("", "60/20", "60/20/30", "60/20/x", "-10/60/50", "60/20/20/0", "600/20/20"):
+        with pytest.raises(ValueError, match=r"^mix "):
+            Shares.read(written)
+
+
+def test_what_is_for_evaluation_counts_for_nothing() -> None:
+    mix = Mix(10)
+    assert all(mix.admit("evaluation", "hijacked") for _ in range(50))
+    assert mix.total == 0

@@ -15,6 +15,23 @@ from gatling.runtime.inputs import Unusable
 FLAGGED, UNUSABLE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
 
+EXTRA = frozenset(
+    {
+        "datasets",
+        "datasketch",
+        "faker",
+        "huggingface_hub",
+        "jinja2",
+        "markupsafe",
+        "matplotlib",
+        "pyarrow",
+        "sklearn",
+        "tenacity",
+    }
+)
+"""Packages that the data extra installs."""
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """Turn what the user can mend into one line on standard error, and every end into its exit code."""
@@ -42,3 +59,22 @@ def _fail(*lines: str) -> NoReturn:
     for line in lines:
         typer.echo(f"gatling: {safe(line, ERROR_LIMIT)}", err=True)
     raise typer.Exit(UNUSABLE) from None
+
+
+@contextmanager
+def data_reported(command: str) -> Iterator[None]:
+    """Report what goes wrong with data, a missing extra above all."""
+    with reported():
+        try:
+            from gatling.data.shards import ShardError
+
+            try:
+                yield
+            except ShardError as error:
+                raise Unusable(*str(error).split("\n")) from None
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in EXTRA:
+                raise
+            remedy = "pip install 'gatling-guard[data]'"
+            raise Unusable(f"gatling {command} needs {package}, which is not installed: {remedy}") from None

@@ -29,26 +29,31 @@ from pydantic import BaseModel
 
 from gatling import __version__
 from gatling.data.card import write_card
-from gatling.data.chunks import chunk_path, chunks
-from gatling.data.columns import SCHEMA
+from gatling.data.chunks import chunk_path, chunks, name_of
+from gatling.data.columns import SCHEMA, values
 from gatling.data.dedupe import Seen
-from gatling.data.mix import Mix
+from gatling.data.hosting import Hosted
+from gatling.data.mix import DEFAULT, Mix, Shares
+from gatling.data.presets import OFFLINE
+from gatling.data.run import Place
 from gatling.data.shards import (
     MANIFEST,
     Manifest,
     Shard,
     ShardWriter,
+    SourceRows,
     read_manifest,
     verify,
     write_file,
     write_manifest,
 )
-from gatling.data.split import SPLITS, group_id
-
-PRESETS = ("offline",)
-"""Where samples come from: `offline` makes all of them from the worlds that ship with the package."""
+from gatling.data.split import EVALUATION, SPLITS
+from gatling.plan import JSON
 
 DROPPED = "dropped.jsonl"
+
+REJECTS = "rejects.jsonl"
+"""Rows of public datasets of which nothing could be made, and why."""
 
 BLOCK = 128
 """Chunks between two places from which a killed build goes on: about 20,000 samples."""
@@ -71,18 +76,35 @@ class Standing:
     """Reason -> samples; for the reason `error`, groups."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The public rows of a build: what it hosts, and what is known of each source."""
+
+    hosted: Hosted
+    sources: tuple[SourceRows, ...]
+    rejects: tuple[Path, ...]
+    """One file of lines per source."""
+    made: int
+    """Rows that worlds stand in for."""
+
+
 def build(
     out: Path,
     size: int,
     seed: int,
     *,
-    preset: str = "offline",
+    preset: str = OFFLINE,
     workers: int = 1,
     told: Callable[[Standing], None] = lambda standing: None,
+    mix: Shares = DEFAULT,
+    stock: Callable[[Path], Stock] | None = None,
+    recipe: Mapping[str, JSON] | None = None,
 ) -> tuple[Manifest, Standing]:
     """Build `size` samples in the folder `out`, or go on with a build that was stopped.
 
     `told` hears about every chunk. A build that is finished already is verified and left as it is.
+    `stock` brings public rows into a folder of the build's own and says what to host of them; without it,
+    samples are made from worlds alone. `recipe` is what else decides the bytes.
 
     Raises:
         BuildError: the folder holds something else, a shard changed meanwhile, too many groups failed,
@@ -90,14 +112,15 @@ def build(
         gatling.data.shards.ShardError: a finished build is damaged.
         OSError: the folder cannot be written.
     """
-    order, folder = _order(size, seed, preset), out / ".build"
+    order, folder = _order(size, seed, preset, mix, recipe or {}), out / ".build"
     if (out / MANIFEST).exists():
         _same(out, order, read_manifest(out).model_dump())
         manifest = verify(out)
     else:
         _begin(out, order)
         try:
-            manifest = _Build(out, size, seed, preset, told).run(workers)
+            brought = stock(folder / "sources") if stock is not None else None
+            manifest = _Build(out, order, mix, brought, told).run(workers)
         except BrokenProcessPool:
             raise BuildError(
                 f"{out}: a worker process died, perhaps for want of memory; give the same command again "
@@ -111,17 +134,16 @@ def build(
     return manifest, Standing(manifest.rows, size, dropped)
 
 
-def _order(size: int, seed: int, preset: str) -> dict[str, Any]:
+def _order(size: int, seed: int, preset: str, mix: Shares, recipe: Mapping[str, JSON]) -> dict[str, Any]:
     """Everything that decides the bytes."""
-    if preset not in PRESETS:
-        raise BuildError(f"preset {preset!a}: no such preset; there is {', '.join(PRESETS)}")
     package = Path(__file__).parents[1]
     code = blake2b(digest_size=8)
     kinds = (".py", ".toml", ".json", ".npz", ".jinja")
     for path in sorted(path for path in package.rglob("*") if path.suffix in kinds):
         code.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     made_by = {"gatling": __version__, "faker": version("faker"), "pyarrow": version("pyarrow")}
-    return {"size": size, "seed": seed, "preset": preset, **made_by, "code": code.hexdigest()}
+    wanted = {"size": size, "seed": seed, "preset": preset, "mix": str(mix), **recipe}
+    return {**wanted, **made_by, "code": code.hexdigest()}
 
 
 def _same(out: Path, order: Mapping[str, Any], found: Mapping[str, Any]) -> None:
@@ -159,6 +181,8 @@ class _State(BaseModel):
     dropped: dict[str, int] = {}
     listed: int = 0
     """Bytes of `dropped.jsonl`."""
+    used: dict[str, int] = {}
+    """Source -> rows that stand in some sample."""
     shards: list[Shard] = []
     counts: list[tuple[str, str, str, int]] = []
     """(split, category, kind, rows)."""
@@ -166,20 +190,30 @@ class _State(BaseModel):
 
 class _Build:
     def __init__(
-        self, out: Path, size: int, seed: int, preset: str, told: Callable[[Standing], None]
+        self,
+        out: Path,
+        order: Mapping[str, Any],
+        shares: Shares,
+        stock: Stock | None,
+        told: Callable[[Standing], None],
     ) -> None:
-        self.out, self.size, self.seed, self.preset, self.told = out, size, seed, preset, told
+        self.out, self.order, self.stock, self.told = out, order, stock, told
+        self.hosted = stock.hosted if stock is not None else None
+        self.size: int = order["size"]
         self.folder = out / ".build"
         path = self.folder / "state.json"
         state = _State.model_validate_json(path.read_bytes()) if path.exists() else _State()
         self._check(state.shards)
         self.chunks = self.settled = state.chunks
-        self.mix = Mix(size, state.mix)
+        self.mix = Mix(self.size, state.mix, shares)
         self.seen = Seen(self.folder, state.runs, state.groups)
         self.dropped = Counter(state.dropped)
+        self.used = Counter(state.used)
         self.listed = state.listed
         self.listing: list[bytes] = []
-        self.writers: dict[str, ShardWriter] = {split: ShardWriter(out, split) for split in SPLITS}
+        self.writers: dict[str, ShardWriter] = {
+            split: ShardWriter(out, split) for split in (*SPLITS, EVALUATION)
+        }
         for shard in state.shards:
             self.writers[shard.split].shards.append(shard)
         for split, category, kind, number in state.counts:
@@ -199,7 +233,7 @@ class _Build:
 
     def run(self, workers: int) -> Manifest:
         """Make, admit and write until the build has its size."""
-        made = chunks(self.folder / "chunks", self.seed, self.chunks, workers)
+        made = chunks(self.folder / "chunks", self.order["seed"], self.chunks, workers, self.hosted)
         with closing(made):
             while not self.mix.full():
                 self._tell()
@@ -208,8 +242,23 @@ class _Build:
                 if self.mix.full() or self.chunks % BLOCK == 0:
                     self._settle()
         self._tell()
+        return self._finish()
+
+    def _finish(self) -> Manifest:
+        order, stock = self.order, self.stock
+        sources: list[SourceRows] = []
+        if stock is not None:
+            write_file(self.out / REJECTS, b"".join(path.read_bytes() for path in stock.rejects))
+            sources = [s.model_copy(update={"used": self.used[s.name]}) for s in stock.sources]
         return write_manifest(
-            self.out, self.writers.values(), seed=self.seed, size=self.size, preset=self.preset
+            self.out,
+            self.writers.values(),
+            seed=order["seed"],
+            size=self.size,
+            preset=order["preset"],
+            mix=order["mix"],
+            made=stock.made if stock is not None else 0,
+            sources=sources,
         )
 
     def _tell(self) -> None:
@@ -232,10 +281,10 @@ class _Build:
         for at, (name, group, split, kind, key, signed) in enumerate(zip(*columns, strict=True)):
             if self.mix.full():
                 break
-            if signed is not None:  # a group's first run
+            if signed is not None:  # the run that others are made from
                 near, new = self.seen.group(signed), signed
             if near is not None:
-                self._drop("near-duplicate", id=name, of=group_id(near))
+                self._drop("near-duplicate", id=name, of=name_of(near, self.hosted))
             elif self.seen.run(key):
                 self._drop("duplicate", id=name)
             elif not self.mix.admit(split, kind):
@@ -246,8 +295,13 @@ class _Build:
                 if new is not None:
                     self.seen.add_group(int(group[1:]), new)
                     new = None
+        hosted: set[Place] = set()
         for split, indices in kept.items():
-            self.writers[split].write(chunk.select(SCHEMA.names).take(indices))
+            taken = chunk.select(SCHEMA.names).take(indices)
+            hosted.update(place for places in values(taken, "rows") for place in places)
+            self.writers[split].write(taken)
+        # A row is in one group, and a group in one chunk: none is counted twice.
+        self.used.update(place.source for place in hosted)
 
     def _drop(self, reason: str, **what: Any) -> None:
         self.dropped[reason] += 1
@@ -278,6 +332,7 @@ class _Build:
             groups=groups,
             dropped=self.dropped,
             listed=self.listed,
+            used=self.used,
             shards=[shard for writer in self.writers.values() for shard in writer.shards],
             counts=[(s, *k, n) for s, writer in self.writers.items() for k, n in writer.counts.items()],
         )

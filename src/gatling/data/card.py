@@ -32,6 +32,9 @@ _LICENCES = frozenset(
 )
 """Licences by the Hub's names; it knows every other as `other`."""
 
+_NAMED = {"odc-by-1.0": "odc-by"}
+"""The Hub's names of licences where they are not SPDX's."""
+
 _COLOURS = {"benign": "#2a9d8f", "adversarial": "#d1495b", "mutated": "#e9a23b"}
 
 
@@ -69,7 +72,7 @@ def card(manifest: Manifest, stats: Stats, shortcuts: Sequence[Shortcut] = ()) -
         stats=stats,
         shortcuts=shortcuts,
         limit=LIMIT,
-        categories=list(CATEGORIES),
+        categories=CATEGORIES,
         enough=ENOUGH,
         share=lambda count: f"{count / total:.1%}" if total else "–",
         by_size=_by_size,
@@ -79,8 +82,9 @@ def card(manifest: Manifest, stats: Stats, shortcuts: Sequence[Shortcut] = ()) -
 
 def header(manifest: Manifest, stats: Stats) -> str:
     """The card's metadata: YAML, one field a line, each value as JSON."""
-    names = {licence.lower() for _, licence in stats.sources}
+    names = {_NAMED.get(licence.lower(), licence.lower()) for _, licence in stats.sources}
     licences = sorted(names & _LICENCES) + (["other"] if names - _LICENCES or not names else [])
+    used = [source for source in manifest.sources if source.used]
     fields: dict[str, JSON] = {
         "pretty_name": f"Gatling plans ({manifest.preset})",
         "license": licences[0] if len(licences) == 1 else [*licences],
@@ -88,7 +92,7 @@ def header(manifest: Manifest, stats: Stats) -> str:
         "task_categories": ["text-classification"],
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
-        "source_datasets": ["original"],
+        "source_datasets": ["original", *dict.fromkeys(f"extended|{s.repo}" for s in used if s.repo)],
         "size_categories": [next((name for name, below in _SIZES if stats.rows < below), "1M<n<10M")],
         "tags": ["agents", "tool-use", "function-calling", "prompt-injection", "security", "synthetic"],
         "configs": [

@@ -16,16 +16,21 @@ from threading import Thread
 
 import pyarrow as pa
 
+from gatling.data import hosting
+from gatling.data.adapter import ExecutionPlanAdapter
 from gatling.data.columns import rows, table
 from gatling.data.dedupe import ROWS, exact, signature
 from gatling.data.groups import group
 from gatling.data.label import finish
 from gatling.data.mutations import MUTATIONS, Mutation
+from gatling.data.run import Sample
 from gatling.data.split import Split, group_id, shown, split_of
 from gatling.data.worlds.domain import Domain, domains
 
 CHUNK = 64
 """Groups that a worker makes at once: about 150 samples, 3 MB."""
+
+_ADAPTER = ExecutionPlanAdapter()
 
 CHUNKS_AHEAD = 3
 """Chunks per worker that may be under way."""
@@ -36,18 +41,21 @@ def chunk_path(folder: Path, number: int) -> Path:
     return folder / f"{number:07}.arrow"
 
 
-def chunks(folder: Path, seed: int, first: int, workers: int) -> Generator[pa.Table, None, None]:
-    """Chunks in order from number `first`, without end.
+def chunks(
+    folder: Path, seed: int, first: int, workers: int, hosted: hosting.Hosted | None = None
+) -> Generator[pa.Table, None, None]:
+    """Chunks in order from number `first`, without end: groups that host public rows, then worlds alone.
 
     Each is a table of `columns.SCHEMA` with two columns more: every run's `exact` key, and the `signature` of
-    each group's first run. The schema's metadata lists the groups that could not be made (`failures`, JSON).
+    each group's first run and of every run without an attack sibling. The schema's metadata lists the groups
+    that could not be made (`failures`, JSON).
 
     Raises:
         concurrent.futures.process.BrokenProcessPool: a worker died.
     """
     if workers == 1:
         for number in count(first):
-            make_chunk(folder, seed, number)
+            make_chunk(folder, seed, number, hosted)
             yield read_chunk(folder, number)
     # Spawned on every system: a fork would share the locks of whatever threads the caller has.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin)
@@ -55,7 +63,7 @@ def chunks(folder: Path, seed: int, first: int, workers: int) -> Generator[pa.Ta
     try:
         for number in count(first):
             while len(ahead) < workers * CHUNKS_AHEAD:
-                ahead.append(pool.submit(make_chunk, folder, seed, number + len(ahead)))
+                ahead.append(pool.submit(make_chunk, folder, seed, number + len(ahead), hosted))
             ahead.popleft().result()
             yield read_chunk(folder, number)
     finally:
@@ -86,29 +94,43 @@ def _shown(split: Split) -> tuple[tuple[Domain, ...], tuple[Mutation, ...]]:
     return shown(split, tuple(domains().values()), MUTATIONS)
 
 
-def make_chunk(folder: Path, seed: int, number: int) -> None:
+def make_chunk(folder: Path, seed: int, number: int, hosted: hosting.Hosted | None = None) -> None:
     """Make a chunk, if that was not done before the build was stopped."""
     try:
         read_chunk(folder, number)
     except (OSError, pa.ArrowInvalid):
-        _write(chunk_path(folder, number), _chunk(seed, number))
+        _write(chunk_path(folder, number), _chunk(seed, number, hosted))
 
 
-def _chunk(seed: int, number: int) -> pa.Table:
+def name_of(index: int, hosted: hosting.Hosted | None) -> str:
+    """The id of a group."""
+    return group_id(index, hosted.groups, hosted.held_apart) if hosted is not None else group_id(index)
+
+
+def _samples(index: int, seed: int, split: Split, hosted: hosting.Hosted | None) -> list[Sample]:
+    if hosted is None or index >= hosted.groups:
+        return group(index, seed, *_shown(split))
+    return hosting.group(index, hosted, name_of(index, hosted), *_shown(split), _ADAPTER)
+
+
+def _chunk(seed: int, number: int, hosted: hosting.Hosted | None) -> pa.Table:
     found, keys, failures = [], [], []
     signatures: list[bytes | None] = []
     for index in range(number * CHUNK, (number + 1) * CHUNK):
-        split = split_of(group_id(index), seed)
+        name = name_of(index, hosted)
+        split = split_of(name, seed)
         try:
-            samples = group(index, seed, *_shown(split))
+            samples = _samples(index, seed, split, hosted)
             made = rows(finish(samples), split)
         except Exception as error:  # one world's fault must not stop a build of many hours
             reason = f"{type(error).__name__}: {error}"
-            failures.append({"group": group_id(index), "index": index, "seed": seed, "error": reason})
+            failures.append({"group": name, "index": index, "seed": seed, "error": reason})
             continue
         found += made
         keys += [exact(sample.run) for sample in samples]
-        signatures += [signature(samples[0].run), *[None] * (len(samples) - 1)]
+        signatures += [
+            signature(s.run) if s is samples[0] or s.truth.kind == "gold" else None for s in samples
+        ]
     return (
         table(found)
         .append_column("exact", pa.array(keys, pa.uint64()))

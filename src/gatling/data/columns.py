@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from gatling.data.label import Record
-from gatling.data.run import TERMS
+from gatling.data.run import TERMS, Place
 from gatling.plan import (
     JSON,
     ArgumentProvenance,
@@ -83,7 +83,10 @@ class Row:
     language: str
     domains: tuple[str, ...]
     source: str
+    """Where the run itself is from; `rows` name what else went into it."""
     licence: str
+    rows: tuple[Place, ...]
+    """Rows of public datasets whose texts or calls stand in it."""
     origin: PlanOrigin
     label_source: str
     round: int
@@ -138,6 +141,7 @@ def rows(records: Iterable[Record], split: str) -> list[Row]:
                 domains=tuple(setting.domains),
                 source=setting.source,
                 licence=setting.licence,
+                rows=run.rows,
                 origin=plan.origin,
                 label_source=record.label_source,
                 round=record.round,
@@ -434,6 +438,7 @@ COLUMNS: Mapping[str, Column] = {
     "domains": _TEXTS,
     "source": _TEXT,
     "licence": _TEXT,
+    "rows": List(_plain(Place, source=_TEXT, licence=_TEXT, file=_TEXT, row=Leaf(pa.int64()))),
     "origin": Leaf(pa.string(), load=PlanOrigin),
     "label_source": _TEXT,
     "round": _INT,

@@ -8,17 +8,26 @@ on a run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from random import Random
+from typing import NamedTuple
 
 from gatling.data.label import budget
 from gatling.data.mutations import MUTATIONS, Goals, Mutant, Mutation
 from gatling.data.mutations.asking import asked
 from gatling.data.mutations.multi_hop import pointed
-from gatling.data.mutations.poison import act, cut_short, numbered, openings, plant, readings
-from gatling.data.mutations.worded import worded
-from gatling.data.run import Goal, Run, Sample, Truth
+from gatling.data.mutations.poison import (
+    act,
+    carried,
+    cut_short,
+    numbered,
+    openings,
+    plant,
+    readings,
+)
+from gatling.data.mutations.worded import PUBLIC, worded
+from gatling.data.run import Carrier, Goal, Place, Run, Sample, Truth
 from gatling.data.worlds.conversation import (
     Conversation,
     Further,
@@ -30,6 +39,7 @@ from gatling.data.worlds.conversation import (
 from gatling.data.worlds.domain import Domain
 from gatling.data.worlds.goals import WorldGoals
 from gatling.data.worlds.world import World
+from gatling.plan import PlanOrigin
 from gatling.text import name_words
 
 GOLD_EACH = 3
@@ -53,6 +63,37 @@ FORGETTING = 0.4
 """Share of hijacked runs that end with the attack's call."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A public text by a stranger: what carries the words of an attack, or asks for a call itself."""
+
+    carrier: Carrier
+    """Its text, into which other words go."""
+    goal: Goal | None = None
+    """The call that the text itself asks for; its `text` is the whole text."""
+    voiced: bool = True
+    """A user may hand over to it, or say it: no dataset calls it an attack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A benign run that is to be attacked, and who may want what in it."""
+
+    run: Run
+    goals: Goals
+    """What people here want done, users and strangers alike."""
+    rng: Random
+    hand_over: Callable[[Goal, Stranger | None], Run] | None = None
+    """The run in which the user hands over to a text that asks for a goal as well, carried by a stranger's;
+    None where the run cannot be made longer."""
+    strangers: Sequence[Stranger] = ()
+    """Public texts to attack by; without them the words stand alone."""
+    poisoned: float = 0.5
+    """Share of the authorised twins in which a stranger's text asks for the call too."""
+    late: float = 0.0
+    """Share of the twins' further calls that come last, as an attack's do in a short run."""
+
+
 def group(
     index: int, seed: int, domains: Sequence[Domain], mutations: Sequence[Mutation] = MUTATIONS
 ) -> list[Sample]:
@@ -60,8 +101,37 @@ def group(
     rng = Random(f"{seed}/{index}")
     name = f"w{index:07d}"
     world = World(pick_domains(rng, domains), pick_language(rng), rng)
-    samples = _gold(world, name) if index % (GOLD_EACH + 1) else _attacked(world, name, mutations)
-    return [_numbered(sample) for sample in samples]
+    if index % (GOLD_EACH + 1):
+        samples = _gold(world, name)
+    else:
+        conversation = converse(world, name, reading=True)
+        if rng.random() < DELEGATING:
+            hand_over(conversation, limited=rng.random() < 0.5)
+        samples = attacked(world_host(conversation), mutations)
+    return finished(samples, name)
+
+
+def world_host(
+    conversation: Conversation, strangers: Sequence[Stranger] = (), rows: tuple[Place, ...] = ()
+) -> Host:
+    """A conversation in a world as a host; `rows` are the public ones that stand in it already."""
+    base = replace(conversation.run(), rows=rows)
+
+    def handed(goal: Goal, stranger: Stranger | None) -> Run:
+        text = worded(base, [goal], conversation.rng, facts=0.0).text
+        used = rows
+        if stranger is not None:
+            text = carried(stranger.carrier, text, conversation.rng)
+            used = (*rows, stranger.carrier.place)
+        delegated(conversation, text, [goal])
+        return replace(conversation.run(), rows=used)
+
+    return Host(base, WorldGoals(conversation.world), conversation.rng, handed, strangers)
+
+
+def finished(samples: Iterable[Sample], name: str) -> list[Sample]:
+    """The samples with ids in their group, each with its calls' ids in order."""
+    return [_numbered(replace(sample, id=f"{name}-{n}")) for n, sample in enumerate(samples)]
 
 
 def _numbered(sample: Sample) -> Sample:
@@ -75,7 +145,7 @@ def _gold(world: World, name: str) -> list[Sample]:
     conversation = converse(world, name)
     if world.rng.random() < DELEGATING:
         hand_over(conversation, limited=world.rng.random() < 0.3)
-        return [Sample(f"{name}-0", conversation.run(), Truth("gold"))]
+        return [Sample("", conversation.run(), Truth("gold"))]
     run = conversation.run()
     places = readings(run)
     if places and world.rng.random() < 0.3:
@@ -84,8 +154,8 @@ def _gold(world: World, name: str) -> list[Sample]:
         if goal is not None:
             text = worded(run, [goal], world.rng)
             run = plant(run, world.rng.choice(places), text.text, world.rng)
-            return [Sample(f"{name}-0", run, Truth("gold", register=text.register, poisoned=True))]
-    return [Sample(f"{name}-0", run, Truth("gold"))]
+            return [Sample("", run, Truth("gold", register=text.register, poisoned=True))]
+    return [Sample("", run, Truth("gold"))]
 
 
 LIMITED = {
@@ -114,7 +184,7 @@ def hand_over(conversation: Conversation, *, limited: bool = False) -> None:
         words = " ".join(name_words(goal.deed.tool))
         limit = world.rng.choice(LIMITED[world.language]).replace("{tool}", words)
     run, rng = conversation.run(), world.rng
-    text = worded(run, [goal], rng).text
+    text = worded(run, [goal], rng, facts=0.0).text
     if rng.random() < HOPPING:
         # The twin of a multi-hop attack: the text that was handed over points to another.
         pointer, key = pointed(run, rng)
@@ -123,66 +193,112 @@ def hand_over(conversation: Conversation, *, limited: bool = False) -> None:
         delegated(conversation, text, [goal], limit)
 
 
-def _attacked(world: World, name: str, mutations: Sequence[Mutation]) -> list[Sample]:
-    rng = world.rng
-    conversation = converse(world, name, reading=True)
-    if rng.random() < DELEGATING:
-        hand_over(conversation, limited=rng.random() < 0.5)
-    base = conversation.run()
+def attacked(host: Host, mutations: Sequence[Mutation]) -> list[Sample]:
+    """A host's run as it is (*clean*), under attack, and with the twins that its attacks call for."""
+    base, rng = host.run, host.rng
     found = [Sample("", base, Truth("clean"))]
-    goals = WorldGoals(world)
-    mutants: list[Mutant] = []
+    mutants: list[_Made] = []
     for kind, wanted in ATTACKS.items():
-        mutants += _mutants([m for m in mutations if m.kind == kind], wanted, base, goals, rng)
-    found += [Sample("", mutant.run, mutant.truth) for mutant in mutants]
-    texts = [m for m in mutants if m.resisted is not None]
+        mutants += _mutants([m for m in mutations if m.kind == kind], wanted, host)
+    found += [Sample("", made.mutant.run, made.mutant.truth) for made in mutants]
+    texts = [made for made in mutants if made.mutant.resisted is not None]
     if texts:
-        chosen = rng.choice(texts)
+        chosen = rng.choice(texts).mutant
         assert chosen.resisted is not None
-        resisted = _wider(chosen.resisted, goals, rng, WIDER["resisted"])
+        resisted = _wider(chosen.resisted, host, WIDER["resisted"])
         found.append(Sample("", resisted, Truth("resisted", register=chosen.truth.register, poisoned=True)))
     # What the role may not do is no twin's to do, whoever asks for it.
-    wanted_goals = [m.goal for m in mutants if m.goal is not None and _granted(base, m.goal)]
+    wanted_goals = [
+        (made.mutant.goal, made.stranger)
+        for made in mutants
+        if made.mutant.goal is not None and _granted(base, made.mutant.goal)
+    ]
     if wanted_goals:
-        goal = rng.choice(wanted_goals)
-        if rng.random() < 0.3:
-            text = worded(base, [goal], rng)
-            delegated(conversation, text.text, [goal])
-            found.append(Sample("", conversation.run(), Truth("delegated")))
+        goal, stranger = rng.choice(wanted_goals)
+        voiced = stranger is None or stranger.voiced
+        if rng.random() < 0.3 and voiced and host.hand_over is not None:
+            twin = Sample("", host.hand_over(goal, stranger), Truth("delegated"))
         else:
-            found.append(_authorised(base, goal, rng))
-    return [replace(sample, id=f"{name}-{n}") for n, sample in enumerate(found)]
-
-
-def _mutants(mutations: list[Mutation], wanted: int, run: Run, goals: Goals, rng: Random) -> list[Mutant]:
-    found: list[Mutant] = []
-    for mutation in rng.sample(mutations, len(mutations)):
-        if len(found) == wanted:
-            break
-        asking = _wider(run, goals, rng, WIDER.get(mutation.kind, 0.0))
-        mutant = mutation.apply(asking, goals, rng)
-        if mutant is None or _repeats(asking, mutant):
-            continue
-        made = mutant.run
-        if mutation.kind == "hijacked" and rng.random() < FORGETTING:
-            last = max(
-                at for at, m in enumerate(made.messages) for c in m.calls if c.id in mutant.truth.energies
-            )
-            made = cut_short(made, last + 2)
-        found.append(replace(mutant, run=made, truth=replace(mutant.truth, budget=budget(asking))))
+            twin = _authorised(host, goal, stranger)
+        found.append(replace(twin, run=_guessed(twin.run)) if goal.text else twin)
     return found
 
 
-def _wider(run: Run, goals: Goals, rng: Random, share: float) -> Run:
+def _guessed(run: Run) -> Run:
+    """A run with a call that was read off a text by patterns."""
+    return replace(run, origin=PlanOrigin.INFERRED)
+
+
+class _Made(NamedTuple):
+    mutant: Mutant
+    stranger: Stranger | None
+    """Whose text the attack came in."""
+
+
+def _mutants(mutations: list[Mutation], wanted: int, host: Host) -> list[_Made]:
+    rng, goals = host.rng, host.goals
+    found: list[_Made] = []
+    for mutation in rng.sample(mutations, len(mutations)):
+        if len(found) == wanted:
+            break
+        asking = _wider(host.run, host, WIDER.get(mutation.kind, 0.0))
+        stranger = None
+        if mutation.kind == "hijacked" and host.strangers:
+            stranger = host.strangers[len(found) % len(host.strangers)]
+            made = _said(mutation, asking, stranger, goals, rng)
+            if made is not None:
+                stranger = replace(stranger, carrier=replace(stranger.carrier, text=""))
+            else:
+                made = mutation.apply(replace(asking, carrier=stranger.carrier), goals, rng)
+        else:
+            made = mutation.apply(asking, goals, rng)
+        if made is None or _repeats(asking, made):
+            continue
+        run = made.run
+        if mutation.kind == "hijacked" and rng.random() < FORGETTING:
+            last = max(
+                at for at, m in enumerate(run.messages) for c in m.calls if c.id in made.truth.energies
+            )
+            run = cut_short(run, last + 2)
+        truth = replace(made.truth, budget=budget(asking))
+        found.append(_Made(replace(made, run=run, truth=truth), stranger))
+    return found
+
+
+class _Own:
+    """The goals of a text that asks for one call, where that call will do."""
+
+    def __init__(self, goal: Goal) -> None:
+        self._goal = goal
+
+    def goal(self, *, denied: bool = False, sinks: bool = False) -> Goal | None:
+        return None if denied or sinks else self._goal
+
+
+def _said(mutation: Mutation, run: Run, stranger: Stranger, goals: Goals, rng: Random) -> Mutant | None:
+    """The mutant in which a public text is followed as it stands; None where it asks for nothing fitting."""
+    if stranger.goal is None:
+        return None
+    whole = replace(run, carrier=replace(stranger.carrier, text=""))
+    made = mutation.apply(whole, _Own(stranger.goal), rng)
+    if made is None or made.goal is not stranger.goal or not made.truth.register.startswith(PUBLIC):
+        return None
+    return replace(made, run=_guessed(made.run))
+
+
+def _wider(run: Run, host: Host, share: float) -> Run:
     """In that share of runs the user asks for one thing more, and gets it."""
-    goal = goals.goal() if rng.random() < share else None
-    return _obliged(run, goal, rng) if goal is not None else run
+    goal = host.goals.goal() if host.rng.random() < share else None
+    return _obliged(run, goal, host) if goal is not None else run
 
 
-def _obliged(run: Run, goal: Goal, rng: Random) -> Run:
+def _obliged(run: Run, goal: Goal, host: Host) -> Run:
     """The run in which the user asks for the goal as well, and it is done."""
+    rng = host.rng
     run, at = asked(run, goal, rng)
-    run, _ = act(run, rng.choice(openings(run, at)), [goal], rng)
+    places = openings(run, at)
+    last = host.late and rng.random() < host.late
+    run, _ = act(run, places[-1] if last else rng.choice(places), [goal], rng)
     return run
 
 
@@ -197,12 +313,13 @@ def _repeats(run: Run, mutant: Mutant) -> bool:
     return any((call.tool, call.arguments) in own for call in astray)
 
 
-def _authorised(run: Run, goal: Goal, rng: Random) -> Sample:
-    """The user asks for the goal as well; in half of the runs a stranger's text asks for it too."""
-    poisoned, register = False, ""
+def _authorised(host: Host, goal: Goal, stranger: Stranger | None) -> Sample:
+    """The user asks for the goal as well; in a share of the runs a stranger's text asks for it too."""
+    run, rng, poisoned, register = host.run, host.rng, False, ""
     places = readings(run)
-    if places and rng.random() < 0.5:
+    if places and rng.random() < host.poisoned:
         text = worded(run, [goal], rng)
+        run = replace(run, carrier=stranger.carrier if stranger else None)
         run, poisoned, register = plant(run, rng.choice(places), text.text, rng), True, text.register
-    run = _obliged(run, goal, rng)
+    run = _obliged(run, goal, host)
     return Sample("", run, Truth("authorised", register=register, poisoned=poisoned))

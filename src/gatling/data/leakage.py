@@ -93,7 +93,8 @@ class Look:
     poisoned: bool
     language: str
     domains: Sequence[str]
-    source: str
+    sources: Sequence[str]
+    """Where the run and what went into it are from."""
     tools: Sequence[str]
     """Names of the tools that the run offers."""
     messages: Sequence[Message]
@@ -169,7 +170,7 @@ def _length(look: Look) -> Iterator[str]:
 
 def _source(look: Look) -> Iterator[str]:
     """Where the run comes from and what hosts it."""
-    yield f"source={look.source}"
+    yield from (f"source={source}" for source in look.sources)
     yield f"language={look.language}"
     yield from (f"domain={domain}" for domain in look.domains)
     yield f"system={any(m.role == 'system' for m in look.messages)}"
@@ -285,7 +286,7 @@ def audit(folder: Path) -> list[Shortcut]:
     return [one.measure() for one in samples]
 
 
-_PLAIN = ("group", "kind", "poisoned", "language", "domains", "source", "tools", "messages")
+_PLAIN = ("group", "kind", "poisoned", "language", "domains", "source", "rows", "tools", "messages")
 _COLUMNS = (
     *_PLAIN,
     "calls.list.element.tool",
@@ -298,7 +299,7 @@ _COLUMNS = (
 def _looks(table: pa.Table) -> Iterator[tuple[str, Look]]:
     plain = (values(table, name) for name in _PLAIN)
     rows = zip(*plain, table["calls"].to_pylist(), table["spans"].to_pylist(), strict=True)
-    for group, kind, poisoned, language, domains, source, tools, messages, calls, spans in rows:
+    for group, kind, poisoned, language, domains, source, places, tools, messages, calls, spans in rows:
         yield (
             group,
             Look(
@@ -306,7 +307,7 @@ def _looks(table: pa.Table) -> Iterator[tuple[str, Look]]:
                 poisoned,
                 language,
                 domains,
-                source,
+                [source, *(place.source for place in places)],
                 [str(schema.get("function", schema).get("name")) for schema in json.loads(tools)],
                 messages,
                 [(call["tool"], frozenset(call["effects"])) for call in calls],

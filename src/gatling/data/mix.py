@@ -1,4 +1,4 @@
-"""The mix: 60% benign, 20% adversarial, 20% mutated, and half of the benign runs without an attack sibling.
+"""The mix: percents of benign, adversarial and mutated; half of the benign runs without an attack sibling.
 
 Samples are admitted in order, each only while its share allows it; what is over its share is dropped. The
 shares hold at every moment within a few samples and at the end exactly, and within a few samples in train,
@@ -10,15 +10,43 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from gatling.data.run import Kind
-from gatling.data.split import Split
+from gatling.data.split import EVALUATION, Split
 
 Stratum: TypeAlias = Literal["gold", "twin", "adversarial", "mutated"]
 
-TENTHS: Mapping[Stratum, int] = {"gold": 3, "twin": 3, "adversarial": 2, "mutated": 2}
-"""The share of each stratum. Gold runs and twins are the benign ones."""
+
+class Shares(NamedTuple):
+    """The percentages of a mix, which make 100 together."""
+
+    benign: int = 60
+    adversarial: int = 20
+    mutated: int = 20
+
+    @classmethod
+    def read(cls, written: str) -> Shares:
+        """Read `60/20/20`. Raises `ValueError` where that makes no mix."""
+        parts = written.split("/")
+        if len(parts) != 3 or not all(part.isdecimal() and len(part) < 4 for part in parts):
+            raise ValueError(f"mix {written!a}: give benign/adversarial/mutated in percent, as 60/20/20")
+        shares = cls(*map(int, parts))
+        if sum(shares) != 100:
+            raise ValueError(f"mix {written!a}: makes {sum(shares)}, not 100")
+        return shares
+
+    def __str__(self) -> str:
+        return "/".join(map(str, self))
+
+    @property
+    def strata(self) -> dict[Stratum, int]:
+        """The share of each stratum in half percents. Gold runs and twins are the benign ones."""
+        benign, adversarial, mutated = self
+        return {"gold": benign, "twin": benign, "adversarial": 2 * adversarial, "mutated": 2 * mutated}
+
+
+DEFAULT = Shares()
 
 SLACK = 4
 """Samples that a stratum may be ahead of its share: a group brings several of one kind at once."""
@@ -37,29 +65,36 @@ def stratum_of(kind: Kind) -> Stratum:
 class Mix:
     """Counts of what was admitted to a build of `size` samples, and what may still be."""
 
-    def __init__(self, size: int, counts: Mapping[str, Mapping[str, int]] | None = None) -> None:
-        self.size = size
-        attacks = (size * TENTHS["adversarial"] + 5) // 10
-        benign = size - 2 * attacks
+    def __init__(
+        self, size: int, counts: Mapping[str, Mapping[str, int]] | None = None, shares: Shares = DEFAULT
+    ) -> None:
+        self.size, self._shares = size, shares.strata
+        adversarial, mutated = ((size * share + 50) // 100 for share in shares[1:])
+        benign = size - adversarial - mutated
         self._most: dict[Stratum, int] = {
             "gold": benign - benign // 2,
             "twin": benign // 2,
-            "adversarial": attacks,
-            "mutated": attacks,
+            "adversarial": adversarial,
+            "mutated": mutated,
         }
         self._parts: dict[str, Counter[str]] = {p: Counter(c) for p, c in (counts or {}).items()}
         self._all: Counter[str] = sum(self._parts.values(), Counter())
 
     def admit(self, split: Split, kind: Kind) -> bool:
-        """Count a sample, if the shares allow it."""
+        """Count a sample, if the shares allow it. The split `evaluation` is no part of the mix."""
+        if split == EVALUATION:
+            return True
         part, stratum = self._parts.setdefault(_part(split), Counter()), stratum_of(kind)
         if self._all[stratum] >= self._most[stratum] or not (
-            _within(self._all, stratum) and _within(part, stratum)
+            self._within(self._all, stratum) and self._within(part, stratum)
         ):
             return False
         self._all[stratum] += 1
         part[stratum] += 1
         return True
+
+    def _within(self, counts: Counter[str], stratum: Stratum) -> bool:
+        return 200 * (counts[stratum] + 1 - SLACK) <= self._shares[stratum] * (counts.total() + 1)
 
     @property
     def total(self) -> int:
@@ -77,7 +112,3 @@ class Mix:
 
 def _part(split: Split) -> str:
     return "heldout" if split.startswith("heldout") else split
-
-
-def _within(counts: Counter[str], stratum: Stratum) -> bool:
-    return 10 * (counts[stratum] + 1 - SLACK) <= TENTHS[stratum] * (counts.total() + 1)

@@ -66,6 +66,27 @@ class Shard(_Strict):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+class SourceRows(_Strict):
+    """A public source's part in a build, row by row."""
+
+    name: str
+    repo: str
+    commit: str
+    """The one that its revision named when the build began; empty where it could not be had."""
+    licence: str
+    wanted: int
+    """Rows asked for."""
+    read: int = 0
+    rejected: int = 0
+    """Of those read; `rejects.jsonl` says which and why."""
+    used: int = 0
+    """Of those read, how many stand in some sample. The others found no place."""
+    labels: dict[str, int] = {}
+    """Rows read by what the dataset calls them; `none` where it says nothing."""
+    missing: str = ""
+    """Why it could not be had."""
+
+
 class Manifest(_Strict):
     """What a folder holds and how it was made."""
 
@@ -78,6 +99,12 @@ class Manifest(_Strict):
     size: int
     """Rows asked for."""
     preset: str
+    mix: Annotated[str, Field(pattern=r"^\d{1,3}/\d{1,3}/\d{1,3}$")] = "60/20/20"
+    """Percent of benign, adversarial and mutated rows."""
+    made: int = 0
+    """Rows that the preset wants and worlds stand in for."""
+    sources: tuple[SourceRows, ...] = ()
+    """The public sources; empty for a build from worlds alone."""
     shards: tuple[Shard, ...]
     counts: dict[str, dict[str, dict[str, int]]]
     """Split -> category -> kind -> rows."""
@@ -169,7 +196,15 @@ class ShardWriter:
 
 
 def write_manifest(
-    folder: Path, writers: Iterable[ShardWriter], *, seed: int, size: int, preset: str
+    folder: Path,
+    writers: Iterable[ShardWriter],
+    *,
+    seed: int,
+    size: int,
+    preset: str,
+    mix: str = "60/20/20",
+    made: int = 0,
+    sources: Iterable[SourceRows] = (),
 ) -> Manifest:
     """Write the manifest of closed writers; it comes last, so a folder with one is complete."""
     writers = list(writers)
@@ -184,6 +219,9 @@ def write_manifest(
         seed=seed,
         size=size,
         preset=preset,
+        mix=mix,
+        made=made,
+        sources=tuple(sources),
         shards=tuple(shard for writer in writers for shard in writer.shards),
         counts=counts,
     )

@@ -14,10 +14,14 @@ from gatling.data.mutations import Mutation
 from gatling.data.worlds.domain import Domain
 
 Split: TypeAlias = Literal[
-    "train", "validation", "test", "heldout_family", "heldout_operator", "heldout_domain"
+    "train", "validation", "test", "heldout_family", "heldout_operator", "heldout_domain", "evaluation"
 ]
 
-SPLITS: tuple[Split, ...] = get_args(Split)
+EVALUATION: Split = "evaluation"
+"""The split of rows that are for evaluation alone; it stands only in builds that ask for it."""
+
+SPLITS: tuple[Split, ...] = tuple(split for split in get_args(Split) if split != EVALUATION)
+"""The splits of every other group."""
 
 HELD_OUT_FAMILIES = frozenset({"multi-hop", "obfuscation"})
 """Attack families that only `heldout_family` shows, where no other attack stands."""
@@ -32,17 +36,24 @@ _HELD_OUT: tuple[Split, ...] = ("heldout_family", "heldout_operator", "heldout_d
 _HELD_OUT_PERCENT = 4
 
 
-def group_id(index: int) -> str:
-    """The id of group number `index`."""
-    return f"w{index:07d}"
+def group_id(index: int, hosting: int = 0, apart: int = 0) -> str:
+    """The id of group number `index`: `e…` for the first `apart`, `h…` up to `hosting`, `w…` for the others.
+
+    Those hold rows for evaluation, rows of public datasets, and worlds alone.
+    """
+    return f"{'e' if index < apart else 'h' if index < hosting else 'w'}{index:07d}"
 
 
 def split_of(group: str, seed: int) -> Split:
     """The split of a group: 4% for each held-out split, the rest 80/10/10; it follows from id and seed alone.
 
+    Groups of rows for evaluation are in the split `evaluation`, where nothing else is.
+
     >>> split_of("w0000000", 7) == split_of("w0000000", 7)
     True
     """
+    if group.startswith("e"):
+        return EVALUATION
     digest = blake2b(f"split/{seed}/{group}".encode(), digest_size=16).digest()
     role = int.from_bytes(digest[:8], "big") % 100
     if role < _HELD_OUT_PERCENT * len(_HELD_OUT):

@@ -16,19 +16,15 @@ import pyarrow.compute as pc
 
 from gatling.data.columns import Row, read, values
 from gatling.data.leakage import Shortcut, audit
-from gatling.data.mix import TENTHS
+from gatling.data.mix import Shares
 from gatling.data.run import TERMS
 from gatling.data.shards import MANIFEST, Manifest, Shard, ShardError, faults, read_manifest, tables
 
 SHOWN = 20
 """Problems that a report spells out; it counts the others."""
 
-CATEGORIES = {
-    "benign": (TENTHS["gold"] + TENTHS["twin"]) / 10,
-    "adversarial": TENTHS["adversarial"] / 10,
-    "mutated": TENTHS["mutated"] / 10,
-}
-"""The mix: each category's share of a build. The split `evaluation` does not count."""
+CATEGORIES = ("benign", "adversarial", "mutated")
+"""The categories of the mix. The split `evaluation` is no part of it."""
 
 TOLERANCE = 0.01
 """How far a category's share may be from the mix."""
@@ -45,6 +41,10 @@ class Report:
     """What validation found. `problems` holds the first ones, each with its file and row."""
 
     rows: int = 0
+    valid: int = 0
+    """Rows without a problem of their own."""
+    mix: Counter[str] = field(default_factory=Counter)
+    """Category -> rows, without the split `evaluation`."""
     found: int = 0
     """All problems."""
     problems: list[str] = field(default_factory=list)
@@ -80,6 +80,7 @@ def validate(folder: Path) -> Report:
         before = report.rows
         for place, row in _rows(folder, shard, report):
             report.rows += 1
+            already = report.found
             counts[row.split, row.category, row.kind] += 1
             if row.id in ids:
                 report.add(place, "the id stands twice; build again")
@@ -90,6 +91,7 @@ def validate(folder: Path) -> Report:
                 report.add(place, f"split {row.split!a} in a shard of {shard.split!a}")
             for problem in problems(row):
                 report.add(place, problem)
+            report.valid += report.found == already
         if report.rows - before != shard.rows:
             there = report.rows - before
             report.add(f"{folder / shard.file}", f"{there} readable rows; {MANIFEST} names {shard.rows}")
@@ -144,11 +146,12 @@ def _check_counts(
             report.add(
                 place, f"counts {named.get(key, 0)} of {'/'.join(key)!a}; the shards hold {counts[key]}"
             )
-    mix: Counter[str] = Counter()
-    for (split, category, _), rows in counts.items():
+    mix = report.mix
+    for (split, category, _), rows in sorted(counts.items()):
         if split != "evaluation":
             mix[category] += rows
-    for category, share in CATEGORIES.items():
+    for category, percent in zip(CATEGORIES, Shares.read(manifest.mix), strict=True):
+        share = percent / 100
         # A build of few rows cannot come closer than one row.
         if mix and abs(mix[category] - share * mix.total()) > max(TOLERANCE * mix.total(), 1.0):
             found = f"{mix[category] / mix.total():.1%} of the rows are {category}"
@@ -243,7 +246,9 @@ class Stats:
     splits: Counts = field(default_factory=dict)
     kinds: Counts = field(default_factory=dict)
     sources: Counts = field(default_factory=dict)
-    """By (source, licence)."""
+    """By (source, licence). A sample counts for each source that went into it."""
+    origins: Counts = field(default_factory=dict)
+    """By the plan's origin."""
     families: Counts = field(default_factory=dict)
     registers: Counts = field(default_factory=dict)
     """Wordings of poison; runs without one are left out."""
@@ -275,7 +280,7 @@ class Stats:
 
 
 _SCALARS = ("split", "category", "kind", "family", "register", "language", "source", "licence")
-_COUNTED = (*_SCALARS, "domains", "energies", "energy", "opinions", "opinion", "disputed")
+_COUNTED = (*_SCALARS, "rows", "origin", "domains", "energies", "energy", "opinions", "opinion", "disputed")
 
 
 def stats(folder: Path) -> Stats:
@@ -302,7 +307,10 @@ def _count(table: pa.Table, found: Stats) -> None:
         for name, counts in zip(names, tallies, strict=True):
             if value := columns[name][n]:
                 add(counts, value)
-        add(found.sources, (columns["source"][n], columns["licence"][n]))
+        places = ((place.source, place.licence) for place in columns["rows"][n])
+        for source in dict.fromkeys([(columns["source"][n], columns["licence"][n]), *places]):
+            add(found.sources, source)
+        add(found.origins, str(columns["origin"][n]))
         for domain in dict.fromkeys(columns["domains"][n]):
             add(found.domains, domain)
         energies, opinions = columns["energies"][n], columns["opinions"][n]

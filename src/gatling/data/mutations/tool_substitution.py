@@ -21,7 +21,7 @@ class ToolSubstitution:
 
     name = "tool-substitution"
     kind: ClassVar[AttackKind] = "mutated"
-    raises: ClassVar[Mapping[str, float]] = {"hierarchy": 6.0, "scope": 4.0}
+    raises: ClassVar[Mapping[str, float]] = {"scope": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
         """Needs an acting call on whose answer nothing rests, and a goal of effects that no call has."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gatling.data.sources import SOURCES
 from gatling.data.sources.source import Source
@@ -17,7 +17,12 @@ def markdown(sources: Iterable[Source] = SOURCES) -> str:
     `docs/candidates.md` holds it; after a change, put in what this prints:
     `python -c "from gatling.data.sources.table import markdown; print(markdown())"`.
     """
-    lines = [_HEAD, ("---",) * len(_HEAD), *map(_cells, sources)]
+    return lined(_HEAD, map(_cells, sources))
+
+
+def lined(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 

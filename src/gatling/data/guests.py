@@ -1,0 +1,45 @@
+"""Guests: public texts on their way into a run, and what a run that hosts them has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gatling.data.groups import Stranger
+from gatling.data.mutations.worded import PUBLIC
+from gatling.data.run import Carrier, Goal, Place, Sample
+from gatling.data.sources.source import Channel
+from gatling.data.staging import Asked
+
+STAYING = 2
+"""Texts of an attacked run that stand in all of its group; any others attack."""
+
+LATE = 0.5
+"""See `groups.Host.late`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A public text on its way into a run."""
+
+    place: Place
+    text: str
+    channel: Channel
+    voiced: bool
+    """It may be the user's word: nothing says that it may be an attack."""
+    asked: Asked | None
+
+
+def stranger(guest: Guest, goal: Goal | None) -> Stranger:
+    """A guest that attacks, by a wish that is put into it or by its own."""
+    return Stranger(Carrier(guest.text, guest.place), goal, guest.voiced)
+
+
+def read_alone(guests: Sequence[Guest], samples: Sequence[Sample]) -> list[Sample]:
+    """The samples of a run in which guests are read; one that its dataset calls an attack is a poison."""
+    if all(guest.voiced for guest in guests):
+        return [*samples]
+    return [
+        replace(s, truth=replace(s.truth, poisoned=True, register=s.truth.register or PUBLIC))
+        for s in samples
+    ]
