@@ -369,6 +369,16 @@ def test_sources_are_listed() -> None:
     assert all(source.name in said for source in PUBLIC)
 
 
+def test_a_source_tells_all_that_is_known_of_it() -> None:
+    result = CliRunner().invoke(app, ["sources", "llmail"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    assert "microsoft/llmail-inject-challenge @ main" in result.stdout
+    assert "no benign mail" in result.stdout
+    unknown = CliRunner().invoke(app, ["sources", "nobody"])
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert "no source 'nobody'; there are deepset, llmail" in unknown.stderr
+
+
 def test_a_preset_without_its_sources_says_so_in_a_few_lines(tmp_path: Path) -> None:
     options = ["--preset", "foundation", "--mirror", str(tmp_path / "nothing"), "--plain"]
     result = CliRunner().invoke(app, ["build", str(tmp_path / "out"), *options])

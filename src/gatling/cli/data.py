@@ -24,7 +24,7 @@ def add_commands(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     example = "Example:  gatling"
     app.command(epilog=f"{example} build plans --preset offline --size 10000 --seed 7")(build)
-    app.command(epilog=f"{example} sources")(sources)
+    app.command(epilog=f"{example} sources deepset")(sources)
     app.command(epilog=f"{example} validate plans")(validate)
     app.command(epilog=f"{example} stats plans")(stats)
     app.command(epilog=f"{example} show plans --id w0000004-1")(show)
@@ -121,14 +121,19 @@ def build(
         typer.echo("\n".join(parts))
 
 
-def sources() -> None:
-    """List the public datasets that a build can draw on: size, licence, role, and what a label means."""
+def sources(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show all that is known of one.")] = None,
+) -> None:
+    """List the public datasets that a build can draw on: size, role, licence and the terms they can move."""
     with data_reported("sources"):
-        from gatling.cli.summary import listing
-        from gatling.data.sources import SOURCES
+        from gatling.cli.summary import described, listing
+        from gatling.data.sources import SOURCES, UnknownSource, source
         from gatling.runtime.report import show as shown
 
-        shown(listing(SOURCES))
+        try:
+            shown(listing(SOURCES) if name is None else described(source(name)))
+        except UnknownSource as error:
+            raise Unusable(str(error)) from None
 
 
 def validate(out: Folder = OUT) -> None:

@@ -108,20 +108,48 @@ def _rejects(path: Path) -> Table:
 
 
 def listing(sources: tuple[Source, ...]) -> Table:
-    """What there is to draw on."""
+    """What there is to draw on; `described` has the rest."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     table.add_column("source", no_wrap=True)
-    for column in ("repository", "rows", "licence", "gate", "role", "terms", "what a label means"):
-        table.add_column(column, overflow="fold")
+    table.add_column("rows", justify="right", no_wrap=True)
+    for column in ("holds", "role", "access"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("licence", overflow="fold")
+    table.add_column("terms", overflow="fold")
     for source in sources:
+        terms = ", ".join(sorted(source.terms))
         table.add_row(
-            source.name,
-            source.repo or "your own",
-            f"{source.size:,}" if source.size is not None else "unknown",
-            source.licence,
-            source.gate,
-            source.role,
-            ", ".join(sorted(source.terms)),
-            source.meaning,
+            source.name, _size(source), source.form, source.role, source.gate, source.licence, terms
         )
     return table
+
+
+def described(source: Source) -> Table:
+    """All that is known of one source."""
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    columns = ", ".join(f"{column} ({kind})" for column, kind in source.columns.items())
+    facts = {
+        "source": source.name,
+        "repository": f"{source.repo} @ {source.revision}" if source.repo else "your own files",
+        "files": ", ".join(source.files),
+        "holds": source.form,
+        "rows": _size(source),
+        "licence": source.licence,
+        "access": source.gate,
+        "role": source.role,
+        "columns": columns,
+        "label": source.meaning,
+        "label's columns": ", ".join(sorted(source.labels)),
+        "terms": ", ".join(sorted(source.terms)),
+        "to know": source.note,
+    }
+    for fact, value in facts.items():
+        if value:
+            table.add_row(fact, value)
+    return table
+
+
+def _size(source: Source) -> str:
+    return f"{source.size:,}" if source.size is not None else "unknown"
