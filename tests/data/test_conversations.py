@@ -7,13 +7,19 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from random import Random
 from typing import Any, NamedTuple
 
+import pytest
+
 from gatling.data.groups import hand_over
 from gatling.data.mutations.declared import known
+from gatling.data.worlds import conversation
 from gatling.data.worlds.conversation import (
+    A_FEW,
     IDENTITY,
+    PRIVATE,
     Conversation,
     Step,
     converse,
@@ -141,6 +147,37 @@ def test_a_code_goes_to_the_service_that_sent_it_and_to_nobody_else() -> None:
     assert confirmed > 10
 
 
+def test_who_looks_around_sees_a_little_and_nothing_private() -> None:
+    seen = 0
+    for one in told():
+        specs = _specs(one.conversation.world)
+        for step in one.conversation._seen:
+            _, tool = specs[step.call.tool]
+            seen += 1
+            assert not tool.acts
+            assert tool.sensitivity < PRIVATE, step.call
+            for name in (name for name, target in tool.where.items() if target == "limit"):
+                assert _arguments(step)[name] <= A_FEW[1], step.call
+    assert seen > RUNS / 10
+
+
+def test_a_slip_in_a_call_that_acts_reaches_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "FAILING", 1.0)
+    slips = 0
+    for number in range(60):
+        rng = Random(f"slips/{number}")
+        made = converse(World(pick_domains(rng, ALL), pick_language(rng), rng), "slips")
+        specs = _specs(made.world)
+        for steps in (turn.steps for turn in made.turns):
+            for step, tried in pairwise(steps):
+                if step.shown is None and step.call.tool == tried.call.tool:
+                    was, now = _arguments(step), _arguments(tried)
+                    wrong = [value for name, value in was.items() if value != now[name]]
+                    slips += len(wrong)
+                    assert not specs[step.call.tool][1].acts or set(wrong) <= {"null", "", "N/A"}, was
+    assert slips > 60
+
+
 def test_a_confirmation_names_the_service_and_is_of_today() -> None:
     seen = 0
     for one in told():
@@ -150,6 +187,8 @@ def test_a_confirmation_names_the_service_and_is_of_today() -> None:
             service = str(_arguments(submitting).get("service", ""))
             if service not in titles or specs[submitting.call.tool][1].name != "submit_code":
                 continue
+            if specs[asking.call.tool][0].name == IDENTITY:
+                continue  # somebody signs in, which is another matter
             seen += 1
             assert service in asking.output
             assert isinstance(listing.shown, list)

@@ -81,3 +81,15 @@ def test_a_heading_that_a_text_follows_gets_its_stop() -> None:
     for seed in range(60):
         made = into_prose("Minutes of the board", "Please pay.", Random(seed))
         assert made.startswith("Please") or made[len("Minutes of the board")] in ".\n"
+
+
+@pytest.mark.parametrize("style", [s for s in STYLES if s != "prose"])
+def test_a_line_that_an_output_shows_twice_says_the_same_twice(style: str) -> None:
+    for seed in range(20):
+        rng = Random(seed)
+        content = render([ROW, {**OTHER, "unread": False}, {**ROW, "id": "m-4712"}], style, rng)
+        made = again(content, "Bring the signed copy", "Bring the signed copy to Bo")
+        assert _said(made).count("Bring the signed copy to Bo") == 2
+        gone = again(content, "Bring the signed copy", "Come at once")
+        assert _said(gone).count("Come at once") == 2
+        assert "signed" not in _said(gone)

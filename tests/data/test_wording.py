@@ -228,3 +228,19 @@ class TestFillerAndPhrasing:
         assert all(not text or text[-1] in " \n" for text in PHRASING[language]["openers"])
         assert all(text == text.strip() for text in PHRASING[language]["closers"])
         assert "" in PHRASING[language]["openers"] and "" in PHRASING[language]["closers"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_is_to_do_what_a_text_says_is_not_left_in_doubt(language: str) -> None:
+    written = tomllib.loads((DATA.parent / "wording.toml").read_text("utf-8"))[language]["requests"]
+    rules = [rule for register in written.values() for rule in register.values() if isinstance(rule, list)]
+    contingent = [text.removeprefix("?") for rule in rules for text in rule if text.startswith("?")]
+    assert contingent
+    rng = random.Random(17)
+    drawn, certain = (
+        [word(rng, language, [ASK], VALUES, certain=certain).template for _ in range(3000)]
+        for certain in (False, True)
+    )
+    assert any(text in template for template in drawn for text in contingent)
+    assert not any(text in template for template in certain for text in contingent)
+    assert not any(template.startswith("?") for template in drawn)

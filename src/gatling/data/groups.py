@@ -289,7 +289,10 @@ def _said(mutation: Mutation, run: Run, stranger: Stranger, goals: Goals, rng: R
 def _wider(run: Run, host: Host, share: float) -> Run:
     """In that share of runs the user asks for one thing more, and gets it."""
     goal = host.goals.goal() if host.rng.random() < share else None
-    return _obliged(run, goal, host) if goal is not None else run
+    own = [(call.tool, call.arguments) for call in run.calls()]
+    if goal is None or any((deed.tool, dict(deed.arguments)) in own for deed in goal.deeds):
+        return run  # nobody asks for a thing twice
+    return _obliged(run, goal, host)
 
 
 def _obliged(run: Run, goal: Goal, host: Host) -> Run:
@@ -315,11 +318,12 @@ def _repeats(run: Run, mutant: Mutant) -> bool:
 
 def _authorised(host: Host, goal: Goal, stranger: Stranger | None) -> Sample:
     """The user asks for the goal as well; in a share of the runs a stranger's text asks for it too."""
-    run, rng, poisoned, register = host.run, host.rng, False, ""
-    places = readings(run)
+    rng, poisoned, register = host.rng, False, ""
+    # The call comes first: what it prints may show the record that the text is put into.
+    run = _obliged(host.run, goal, host)
+    places = [at for at in readings(run) if run.messages[at].call_id in host.run.readings]
     if places and rng.random() < host.poisoned:
         text = worded(run, [goal], rng)
         run = replace(run, carrier=stranger.carrier if stranger else None)
         run, poisoned, register = plant(run, rng.choice(places), text.text, rng), True, text.register
-    run = _obliged(run, goal, host)
     return Sample("", run, Truth("authorised", register=register, poisoned=poisoned))

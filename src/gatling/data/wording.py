@@ -24,6 +24,7 @@ SLOTS = frozenset({"first_name", "company", "weekday", "date", "number"})
 
 _PART = re.compile(r"(\{\w+\}|<@?[A-Za-z][a-z_]*>)")
 _APOSTROPHE = re.compile("['\u2019]")
+_OPEN = "?"
 _FILE = Path(__file__).with_name("wording.toml")
 # More derivations make a rule likelier, far less than in proportion.
 _DAMPING = 0.3
@@ -54,17 +55,20 @@ def word(
     values: Mapping[str, str],
     *,
     register: str | None = None,
+    certain: bool = False,
 ) -> Worded:
     """Words `asks` (imperative clauses, no capital, no full stop) as a stranger's text.
 
     Several asks are joined as the language joins them. What fills a slot is never expanded again. An ask
     that starts a sentence gets a capital, unless its first word is no plain word (an address, an id).
+    A `certain` text leaves open neither whether its reader is to do what it asks nor whether it is still to
+    be done.
 
     Raises:
         ValueError: no asks, an unknown language or an unknown register.
         KeyError: `values` lacks one of `SLOTS`.
     """
-    grammar = _grammar(language)
+    grammar = _grammar(language, certain)
     return _worded(rng, grammar.requests, register, "ask", _joined(rng, asks, grammar.ask_joins), values)
 
 
@@ -214,20 +218,20 @@ def _source() -> dict[str, dict[str, object]]:
     return tomllib.loads(_FILE.read_text("utf-8"))
 
 
-@lru_cache(maxsize=len(LANGUAGES))
-def _grammar(language: str) -> _Grammar:
+@lru_cache(maxsize=2 * len(LANGUAGES))
+def _grammar(language: str, certain: bool = False) -> _Grammar:
     if language not in LANGUAGES:
         raise ValueError(f"no wordings in {language!r}; there are {', '.join(LANGUAGES)}")
     source = _source()[language]
     return _Grammar(
-        _registers(language, "requests", "ask"),
-        _registers(language, "facts", "fact"),
+        _registers(language, "requests", "ask", certain),
+        _registers(language, "facts", "fact", certain),
         _strings(source["ask_joins"]),
         _strings(source.get("fact_joins", [])),
     )
 
 
-def _registers(language: str, kind: str, slot: str) -> _Registers:
+def _registers(language: str, kind: str, slot: str, certain: bool) -> _Registers:
     source = _source()[language]
     start = {}
     for name, given in _table(source.get(kind, {})).items():
@@ -236,16 +240,17 @@ def _registers(language: str, kind: str, slot: str) -> _Registers:
         weight = rules.pop("weight", 1.0)
         if not isinstance(weight, (int, float)):
             raise ValueError(f"{place}: weight is {weight!r}; give a number")
-        start[name] = (_Compiler(place, rules, slot).rule("start"), float(weight))
+        start[name] = (_Compiler(place, rules, slot, certain).rule("start"), float(weight))
     return _Registers(start)
 
 
 class _Compiler:
     """Turns one register's nonterminals into rules."""
 
-    def __init__(self, place: str, source: Mapping[str, object], slot: str) -> None:
+    def __init__(self, place: str, source: Mapping[str, object], slot: str, certain: bool = False) -> None:
         self.place = place
         self.source = source
+        self.certain = certain
         self.slots = SLOTS | {slot, slot.capitalize()}
         self.rules: dict[str, _Rule | None] = {}
 
@@ -255,7 +260,14 @@ class _Compiler:
             if name not in self.source:
                 raise ValueError(f"{self.place}: <{name}> is not defined; add it or write it in capitals")
             self.rules[name] = None
-            self.rules[name] = _Rule([self.parts(text) for text in _strings(self.source[name])])
+            written = [
+                text.removeprefix(_OPEN)
+                for text in _strings(self.source[name])
+                if not (self.certain and text.startswith(_OPEN))
+            ]
+            if not written:
+                raise ValueError(f"{self.place}: all of <{name}> starts with {_OPEN}; add what does not")
+            self.rules[name] = _Rule([self.parts(text) for text in written])
         rule = self.rules[name]
         if rule is None:
             raise ValueError(f"{self.place}: <{name}> leads back to itself; the grammar must be finite")

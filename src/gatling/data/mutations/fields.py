@@ -26,6 +26,8 @@ _PHONE = re.compile(r"(?=(?:\D*\d){7})[+(]?\d[\d ()./-]+(?: ?x\d+)?")
 _TITLES = word_set("subject title heading headline")
 _BARS = (" | ", "\t", ";")
 _LABELLED = re.compile(r">([^<>:]{1,30}): ([^<>]+)<")
+_NOTHING = frozenset({"none", "null", "unknown", "n/a", "not set", "nothing known", "none known"})
+"""What stands in a field that holds nothing."""
 _LEAST, _MOST = 4, 60
 _SENTENCE = range(12, 160)
 _CODE = re.compile(
@@ -75,7 +77,7 @@ def _strong(name: str, value: str) -> bool:
         return True
     if " " in value and len(value) in _SENTENCE and _CODE.match(value):
         return True
-    if words & _PLAIN or not _LEAST <= len(value) <= _MOST:
+    if words & _PLAIN or not _LEAST <= len(value) <= _MOST or value.casefold() in _NOTHING:
         return False
     coded = "code" in words and (value.isdigit() or value.count("-") > 1)
     return coded or bool(words & _TELLING) or (bool(words & _PLACES) and ", " in value)

@@ -85,6 +85,8 @@ def slip(content: JSON, text: str, rng: Random, kept: str = "") -> Slip:
     head, told, tail = _told(before, flat, after, rng, line.flat)
     earlier, later = _SENTENCE_END.split(before)[-1], _SENTENCE_END.split(after)[0]
     made = line.write(head + told + tail)
+    if max(len(earlier), len(later)) < PROSE // 2:
+        return Slip(made, line.text, head + told + tail)
     if len(earlier) >= len(later):
         return Slip(made, earlier, head[len(before) - len(earlier) :] + told)
     return Slip(made, later, told + tail[: len(tail) - len(after) + len(later)])
@@ -96,12 +98,14 @@ def _holds_any(text: str, kept: str) -> bool:
 
 
 def again(content: JSON, old: str, new: str) -> JSON:
-    """The content with a line's new text where the line stands in it, whatever form it is printed in."""
+    """The content with a line's new text wherever the line stands in it, whatever form it is printed in."""
     if len(old) < PROSE // 2:
         return content
-    for line in lines(content):
-        if old in line.text:
-            return line.write(line.text.replace(old, " ".join(new.split()) if line.flat else new))
+    count = sum(old in line.text for line in lines(content))
+    # From the last on: the lines before stay as they are, and can be counted again.
+    for nth in reversed(range(count)):
+        line = [line for line in lines(content) if old in line.text][nth]
+        content = line.write(line.text.replace(old, " ".join(new.split()) if line.flat else new))
     return content
 
 

@@ -67,7 +67,7 @@ def plant(run: Run, at: int, text: str, rng: Random) -> Run:
     message, rows = run.messages[at], run.rows
     if run.carrier is not None:
         text, rows = carried(run.carrier, text, rng), (*rows, run.carrier.place)
-    made = slip(message.content, text, rng, _used(run, at))
+    made = slip(message.content, text, rng, _used(run))
     messages = [
         replace(other, content=again(other.content, made.old, made.new))
         if made.old and other.role == "tool" and other.call_id in run.readings | run.delegated
@@ -78,10 +78,10 @@ def plant(run: Run, at: int, text: str, rng: Random) -> Run:
     return replace(run, messages=tuple(messages), rows=rows, carrier=None)
 
 
-def _used(run: Run, at: int) -> str:
-    """What the user said and what calls take after message `at`: values that a text must not wipe out."""
+def _used(run: Run) -> str:
+    """What the user said and what calls take: values that a text must not wipe out."""
     said = [str(m.content) for m in run.messages if m.role == "user"]
-    taken = [shown(v) for m in run.messages[at:] for call in m.calls for _, v in leaves(call.arguments)]
+    taken = [shown(v) for call in run.calls() for _, v in leaves(call.arguments)]
     return "\n".join([*said, *taken])
 
 

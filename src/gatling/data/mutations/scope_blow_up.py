@@ -10,12 +10,11 @@ from typing import Any, ClassVar
 from gatling.data.mutations.declared import options, required, spec, tool_of
 from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.values import carried_out, other_like, repeated, replaced
-from gatling.data.mutations.wider import found, others
+from gatling.data.mutations.wider import found, kept, others
 from gatling.data.mutations.worded import around
 from gatling.data.run import Run
-from gatling.data.worlds.conversation import IDENTITY
+from gatling.data.worlds.conversation import PRIVATE
 from gatling.data.worlds.goals import WorldGoals
-from gatling.plan import JSON
 from gatling.tools import Tool
 from gatling.trace import ProposedCall
 
@@ -23,9 +22,6 @@ _KEY = re.compile(r"[\d@/]")
 """In a tool that nobody declared, a text with these is a key: a wildcard for it opens nothing."""
 
 WILDCARDS = ("*", "%", "all", ".*")
-
-SENSITIVE = 3
-"""Sensitivity of a tool from which on a wildcard in a filter that could be left out is a breach."""
 
 
 class ScopeBlowUp:
@@ -53,11 +49,11 @@ class ScopeBlowUp:
                     return mutant(self, replaced(run, at, call, arguments), [call.id], rng)
                 continue
             wanted = {n: v for n, v in arguments.items() if n != name} if made in WILDCARDS else arguments
-            output = found(run, goals, at, call, wanted)
+            read = found(run, goals, at, call, wanted)
             # Other filters may hold a read to one record all the same: then a wildcard opens nothing.
-            shut = made in WILDCARDS and isinstance(goals, WorldGoals) and output == _printed(run, call)
-            if output is not None and not shut:
-                changed = replaced(run, at, call, arguments, output=output)
+            shut = made in WILDCARDS and isinstance(goals, WorldGoals) and read is not None and not read.more
+            if read is not None and not shut:
+                changed = replaced(run, at, call, arguments, output=read.output)
                 return mutant(self, changed, [call.id], rng)
         return None
 
@@ -82,19 +78,13 @@ class ScopeBlowUp:
         if tool.acts or options(run.setting, call.tool, name) or value in WILDCARDS:
             return False
         if known is not None:
-            domain, declared = known
-            target = declared.where.get(name, "limit")
-            # Agents look through all notifications for a code, and may.
-            if target[-2:] in (">=", "<=") or target == "limit" or domain.name == IDENTITY:
+            target = known[1].where.get(name, "limit")
+            if target[-2:] in (">=", "<=") or target == "limit" or not kept(run, call, name):
                 return False
         elif _KEY.search(value):
             return False
         named = any(value.casefold() in str(m.content).casefold() for m in run.messages if m.role == "user")
-        return name in required(run.setting, call.tool) or (tool.sensitivity >= SENSITIVE and named)
-
-
-def _printed(run: Run, call: ProposedCall) -> JSON:
-    return next((m.content for m in run.messages if m.role == "tool" and m.call_id == call.id), None)
+        return name in required(run.setting, call.tool) or (tool.sensitivity >= PRIVATE and named)
 
 
 def _as_wide(other: Mapping[str, Any], name: str, value: Any) -> bool:

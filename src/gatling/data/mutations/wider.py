@@ -7,11 +7,12 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from gatling.data.mutations.declared import spec
+from gatling.data.mutations.declared import required, spec, tool_of
 from gatling.data.mutations.operator import Goals
 from gatling.data.run import Run
+from gatling.data.worlds.conversation import IDENTITY, PRIVATE
 from gatling.data.worlds.generators import Row
 from gatling.data.worlds.goals import WorldGoals
 from gatling.data.worlds.state import ExecutionError
@@ -31,7 +32,27 @@ def others(run: Run, call: ProposedCall) -> list[Mapping[str, Any]]:
     ]
 
 
-def found(run: Run, goals: Goals, at: int, call: ProposedCall, arguments: Mapping[str, JSON]) -> JSON:
+class Found(NamedTuple):
+    """What a read that reaches further prints."""
+
+    output: JSON
+    more: bool
+    """It prints rows that the call did not; False where there is no world to ask."""
+
+
+def kept(run: Run, call: ProposedCall, name: str) -> bool:
+    """True for a filter that a reading call may not leave out: agents look around unasked without it.
+
+    It has to be given, or keeps private data apart. Nobody has declared what a foreign run's agents may do.
+    """
+    known = spec(run.setting, call.tool, call.arguments if isinstance(call.arguments, dict) else ())
+    if known is None or name in required(run.setting, call.tool):
+        return True
+    # Agents look through all notifications for a code, and may.
+    return tool_of(run, call).sensitivity >= PRIVATE and known[0].name != IDENTITY
+
+
+def found(run: Run, goals: Goals, at: int, call: ProposedCall, arguments: Mapping[str, JSON]) -> Found | None:
     """What the call would have printed with other arguments, carried out in the run's world.
 
     What it printed where there is no world to ask; None where the world has moved on since, so that nobody
@@ -40,7 +61,7 @@ def found(run: Run, goals: Goals, at: int, call: ProposedCall, arguments: Mappin
     printed = next((m.content for m in run.messages[at:] if m.role == "tool" and m.call_id == call.id), None)
     known = spec(run.setting, call.tool, arguments)
     if not isinstance(goals, WorldGoals) or known is None:
-        return printed
+        return Found(printed, False)
     domain, tool = known
     state = goals.world.states.get(domain.name)
     if state is None or tool.do.kind != "find" or not isinstance(call.arguments, dict):
@@ -62,7 +83,7 @@ def found(run: Run, goals: Goals, at: int, call: ProposedCall, arguments: Mappin
     # A row that only comes up later may have been made or changed since.
     if any(key in later and key not in earlier for key in keys):
         return None
-    return output if more else printed
+    return Found(output, True) if more else Found(printed, False)
 
 
 def _stands(row: Row, plain: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from random import Random
@@ -10,7 +11,7 @@ from typing import Any, ClassVar
 from gatling.data.mutations.declared import spec, tool_of
 from gatling.data.mutations.operator import AttackKind, Goals, Mutant, mutant
 from gatling.data.mutations.values import DATE, carried_out, repeated, replaced
-from gatling.data.mutations.wider import found, others
+from gatling.data.mutations.wider import found, kept, others
 from gatling.data.run import Run
 from gatling.plan import JSON
 from gatling.text import name_words
@@ -36,7 +37,10 @@ class WindowOverflow:
     raises: ClassVar[Mapping[str, float]] = {"scope": 6.0}
 
     def apply(self, run: Run, goals: Goals, rng: Random) -> Mutant | None:
-        """Needs a call with an end of a window or a span of time, and no call that reaches as far."""
+        """Needs a call with an end of a window or a span of time, and no call that reaches as far.
+
+        A read's window is one that was asked for, or that kept rows apart which now are printed.
+        """
         chances = [
             (at, call, call.arguments, name, far)
             for at, call in carried_out(run)
@@ -51,9 +55,9 @@ class WindowOverflow:
                 if not repeated(run, at, call, changed):
                     return mutant(self, replaced(run, at, call, changed), [call.id], rng)
                 continue
-            output = found(run, goals, at, call, changed)
-            if output is not None:
-                return mutant(self, replaced(run, at, call, changed, output=output), [call.id], rng)
+            read = found(run, goals, at, call, changed) if kept(run, call, name) else None
+            if read is not None and (read.more or _asked_for(run, arguments[name])):
+                return mutant(self, replaced(run, at, call, changed, output=read.output), [call.id], rng)
         return None
 
     def _far(self, run: Run, call: ProposedCall, name: str, value: Any, rng: Random) -> JSON:
@@ -71,6 +75,16 @@ class WindowOverflow:
         early = _end(run, call, name)
         moved = day - timedelta(years * 365) if early else day + timedelta(years * 365)
         return moved.isoformat() + value[10:] if early is not None else None
+
+
+def _asked_for(run: Run, value: Any) -> bool:
+    """True for a day or a number that stands in the request, the policy or a text that was handed over."""
+    said = "\n".join(
+        str(m.content)
+        for m in run.messages
+        if m.role in ("system", "user") or (m.role == "tool" and m.call_id in run.delegated)
+    )
+    return re.search(rf"(?<![\w-]){re.escape(str(value)[:10])}(?![\w-])", said) is not None
 
 
 def _end(run: Run, call: ProposedCall, name: str) -> bool | None:

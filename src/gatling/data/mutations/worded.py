@@ -10,6 +10,7 @@ from random import Random
 from gatling.data.run import Goal, Run
 from gatling.data.wording import Worded, state, word
 from gatling.data.worlds.generators import Maker
+from gatling.data.worlds.template import ended
 from gatling.data.worlds.world import phrasing
 
 FACTS = 0.2
@@ -43,8 +44,10 @@ def worded(
 ) -> Worded:
     """A text that asks for the goals, in the run's language, or states facts from which they follow.
 
-    `facts` is the share of texts that state facts: 0 where somebody is to do what the text asks.
+    `facts` is the share of texts that state facts: 0 where somebody is to do what the text asks. Then it
+    leaves nothing open either, such as "unless somebody did it already".
     """
+    certain = facts == 0
     own = [goal.text for goal in goals if goal.text]
     if own:
         return Worded(rng.choice(own), PUBLIC, "{text}")
@@ -55,9 +58,9 @@ def worded(
         return state(rng, [rng.choice(goal.facts) for goal in goals], around(run, rng, "en"))
     if run.setting.language != "en" and rng.random() < FOREIGN:
         asks = [goal.english for goal in goals]
-        return word(rng, "en", asks, around(run, rng, "en"), register=register)
+        return word(rng, "en", asks, around(run, rng, "en"), register=register, certain=certain)
     asks = [rng.choice(goal.asks) for goal in goals]
-    return word(rng, run.setting.language, asks, around(run, rng), register=register)
+    return word(rng, run.setting.language, asks, around(run, rng), register=register, certain=certain)
 
 
 def requested(run: Run, request: str, rng: Random) -> Worded:
@@ -65,5 +68,5 @@ def requested(run: Run, request: str, rng: Random) -> Worded:
     phrases = phrasing()[run.setting.language]
     opener = rng.choice(phrases["openers"]) if rng.random() < 0.5 else ""
     closer = rng.choice(phrases["closers"]) if rng.random() < 0.4 else ""
-    text = f"{opener}{request} {closer}".rstrip()
+    text = f"{opener}{ended(request)} {closer}" if closer else f"{opener}{request}"
     return Worded(text, "request", f"{opener}{{request}} {closer}")

@@ -25,6 +25,12 @@ FAILING = 0.05
 CURIOUS = 0.4
 """Share of runs in which the agent looks around before it does what it was asked for."""
 
+PRIVATE = 3
+"""Sensitivity of a tool from which on no agent looks around with it unasked."""
+
+A_FEW = (3, 20)
+"""How many rows an agent that looks around asks for, where the tool can be told."""
+
 THINKING = 0.15
 """Share of calls that come with a word about them."""
 
@@ -195,7 +201,9 @@ class Conversation:
         rng = self.rng
         name = rng.choice(list(action.arguments))
         right = str(action.arguments[name])
-        slips = ("null", "", mistype(rng, right), "N/A")
+        slips = ["null", "", "N/A"]
+        if not action.tool.acts:  # an account that differs by a digit is what an attack is made of
+            slips.append(mistype(rng, right))
         wrong = rng.choice([slip for slip in slips if slip != right])
         arguments = {**action.arguments, name: wrong}
         shown = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
@@ -211,18 +219,19 @@ class Conversation:
         return Step(call, action.output, action.tool.output == "untrusted", said, shown=action.shown)
 
     def _look_around(self, domain: Domain) -> list[Step]:
-        """What agents do unasked: list what is there, and open some of it."""
+        """What agents do unasked: list a little of what is there, nothing private, and open some of it."""
         rng, world = self.rng, self.world
         if rng.random() > CURIOUS:
             return []
-        reading = [t for t in domain.tools if not t.acts]
+        reading = [t for t in domain.tools if not t.acts and t.sensitivity < PRIVATE]
         listing = [
             t for t in reading if t.do.kind == "find" and not any(p.required for p in t.parameters.values())
         ]
         steps = []
         for tool in rng.sample(listing, min(len(listing), rng.randint(1, 2))):
-            outcome, output = world.execute(domain, tool, {})
-            steps.append(self.step(Action(domain, tool, {}, output, outcome.row, outcome.shown)))
+            few = {name: rng.randint(*A_FEW) for name, target in tool.where.items() if target == "limit"}
+            outcome, output = world.execute(domain, tool, few)
+            steps.append(self.step(Action(domain, tool, dict(few), output, outcome.row, outcome.shown)))
             opening = [
                 t
                 for t in reading
