@@ -1,4 +1,4 @@
-"""Real rows through the sources: how many are rejected, how many calls are malformed, and rows a second.
+"""Real rows through sources and adapter: how many are rejected, how many calls are malformed, rows a second.
 
 `python -m benchmarks.adapting [DATA]` prints Markdown for RESULTS.md. BFCL and tau2 are no sources: their
 reference calls are put into the forms of xlam and ToolACE first, outside the measured time.
@@ -12,11 +12,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from benchmarks.common import footer, need, parser, progress, table
-from gatling.data.sources import Rejected, Source, Talk, source
+from gatling.data import ExecutionPlanAdapter
+from gatling.data.sources import Material, Rejected, Source, Talk, Text, source
+from gatling.data.staging import BATCH
 from gatling.terminal import safe
 
 ROWS = 3_000
@@ -26,12 +31,28 @@ REPEATS = 3
 BAR = 0.01
 """Largest share of rows with calls that may be rejected."""
 
+PLANS = 200
+"""Rows with calls of a file that the timing of plans goes over."""
+
+TEXTS_BAR, PLANS_BAR = 5_000, 1_500
+"""Least rows a second to plans, of texts and of conversations with calls."""
+
 INTRODUCTION = """\
 ## Adapting real rows
 
 `part` and `materials` of each source over real rows of its form, on one core, the best of {repeats} runs over
 {rows:,} rows. Rejected: of the rows that hold calls, the bar is {bar:.0%}. `datasets.map` does the same work
 row by row, in the same run, with its own reading and writing of Arrow.
+"""
+
+WHOLE = """
+### To plans
+
+The whole of it on one core, from a row to its plan, best of {repeats}: `part`, `materials`, and for a text
+the call inferred from it (in batches of {batch}), for a conversation the run replayed and the origin of every
+argument. `datasets.map` does the same work in batches of the same size, and reads and writes Arrow. Each run
+is over texts of its own, but over the same conversations: there are not so many. The bars are {texts:,}
+rows/s of texts and {plans:,} of conversations: {verdict}.
 """
 
 Row = dict[str, Any]
@@ -150,6 +171,83 @@ def mapped(found: Source, repeated: list[Row]) -> float:
     return best(lambda: whole.map(lambda row: {"made": made(found, json.loads(row["row"]))}))
 
 
+def materials(found: Source, row: Row) -> list[Material]:
+    try:
+        return list(found.materials(found.part(row)[0]))
+    except Rejected:
+        return []
+
+
+def planned(adapter: ExecutionPlanAdapter, found: Source, batch: Iterable[Row]) -> list[int]:
+    """The whole work on rows: how many calls their plans hold."""
+    known = [material for row in batch for material in materials(found, row)]
+    texts = [one for one in known if isinstance(one, Text)]
+    plans = adapter.adapt_many(texts, ["1"] * len(texts))
+    plans += [adapter.adapt(one, "1") for one in known if isinstance(one, Talk)]
+    return [len(plan.calls) for plan in plans]
+
+
+def plain_plans(adapter: ExecutionPlanAdapter, found: Source, given: list[Row]) -> float:
+    """Seconds that the whole work takes."""
+    start = time.perf_counter()
+    for first in range(0, len(given), BATCH):
+        planned(adapter, found, given[first : first + BATCH])
+    return time.perf_counter() - start
+
+
+def mapped_plans(adapter: ExecutionPlanAdapter, found: Source, given: list[Row]) -> float:
+    """Seconds that `datasets.map` takes for it."""
+    import datasets
+
+    whole = datasets.Dataset.from_list([{"row": json.dumps(row)} for row in given])
+
+    def work(batch: dict[str, list[str]]) -> dict[str, list[int]]:
+        return {"calls": planned(adapter, found, map(json.loads, batch["row"]))}
+
+    start = time.perf_counter()
+    # A name for what comes out, or it would be made of a pickle of the adapter, in the measured time.
+    whole.map(work, batched=True, batch_size=BATCH, remove_columns="row", new_fingerprint="plans")
+    return time.perf_counter() - start
+
+
+def texts(path: Path) -> dict[str, list[Row]]:
+    """Public texts in the forms of a source of prompts and one of mails, which hold four each."""
+    known = [row["text"] for row in lines(path)]
+    prompts = [{"text": text, "label": 0} for text in known]
+    four = zip(*(known[part::4] for part in range(4)), strict=False)
+    mails = [{"subject": subject, "body": "\n".join(rest), "objectives": None} for subject, *rest in four]
+    return {"deepset": prompts, "llmail": mails}
+
+
+def to_plans(folder: Path) -> None:
+    """Print how many rows a second become plans."""
+    adapter = ExecutionPlanAdapter()
+    adapter.adapt(Text("Please send the report to Ana.", "chat"), "1")  # what is read once, is read now
+    (public,) = need(folder, "data/texts/injection_texts.jsonl.gz")
+    work: list[tuple[str, str, list[list[Row]], int]] = []
+    for name, given in texts(public).items():
+        size = len(given) // (REPEATS + 1)
+        planned(adapter, source(name), given[REPEATS * size :])
+        portions = [given[part * size : (part + 1) * size] for part in range(REPEATS)]
+        work.append((public.name, name, portions, TEXTS_BAR))
+    for file, name, read in FILES:
+        with_calls = (row for row, called in read(folder / file) if called)
+        work.append((Path(file).name, name, [[*islice(with_calls, PLANS)]] * REPEATS, PLANS_BAR))
+    body, missed = [], []
+    for file, name, portions, bar in work:
+        progress(f"{file} to plans")
+        found, count = source(name), len(portions[0])
+        size = sum(len(json.dumps(row)) for row in portions[0]) // count
+        rate = count / min(plain_plans(adapter, found, given) for given in portions)
+        beside = count / min(mapped_plans(adapter, found, given) for given in portions)
+        missed += [f"{file} as {name}"] if rate < bar else []
+        body.append([file, f"`{name}`", f"{count:,}", f"{size:,}", f"{rate:,.0f}", f"{beside:,.0f}"])
+    verdict = f"missed with {', '.join(missed)}" if missed else "both are met"
+    limits = {"texts": TEXTS_BAR, "plans": PLANS_BAR}
+    print(WHOLE.format(repeats=REPEATS, batch=BATCH, verdict=verdict, **limits))
+    print(table(["file", "source", "rows", "characters a row", "rows/s", "`datasets.map`"], body), "\n")
+
+
 def main() -> None:
     folder = parser(__doc__).parse_args().data
     paths = need(folder, *(file for file, _, _ in FILES))
@@ -175,6 +273,8 @@ def main() -> None:
     print(table(head, body), "\n")
     print("\n".join(["Why rows were rejected:", "", *notes, ""]) if notes else "No row was rejected.\n")
     print(f"Over the bar: {', '.join(failed) or 'none'}.\n")
+    with threadpool_limits(1):
+        to_plans(folder)
     print(footer())
 
 

@@ -16,7 +16,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 ON_DATA = ("accuracy", "speed", "risk", "diversity", "extraction", "adapting", "hosted", "seeding")
 BENCHMARKS = (
     *("accuracy", "tool_knowledge", "risk", "speed", "weight"),
-    *("worlds", "diversity", "extraction", "fetching", "adapting", "hosted", "seeding"),
+    *("worlds", "diversity", "extraction", "fetching", "adapting", "staging", "hosted", "seeding"),
 )
 HEAD = """\
 # Results

@@ -10,7 +10,7 @@ import pytest
 from gatling.data import ExecutionPlanAdapter
 from gatling.data.builder import GatlingDatasetBuilder
 from gatling.data.chunks import name_of
-from gatling.data.hosting import Hosted, group
+from gatling.data.hosting import TEXTS, Hosted, group
 from gatling.data.hub import HFDatasetLoader
 from gatling.data.label import finish
 from gatling.data.mutations import MUTATIONS
@@ -38,7 +38,7 @@ def groups(hosted: Hosted) -> list[list[Sample]]:
 
 
 def test_every_row_has_one_place(hosted: Hosted) -> None:
-    rng, runs = Random(0), range(4 * hosted.blocks)
+    rng, runs = Random(0), range(len(TEXTS) * hosted.blocks)
     texts = Counter(guest.place for run in runs for guest in hosted.guests(run, rng))
     talks = Counter(talk[0] for run in runs if (talk := hosted.talk(run)) is not None)
     assert len(texts) == len(hosted.texts) == 69  # one of 70 is empty

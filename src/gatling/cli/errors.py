@@ -27,6 +27,7 @@ EXTRA = frozenset(
         "pyarrow",
         "sklearn",
         "tenacity",
+        "threadpoolctl",
     }
 )
 """Packages that the data extra installs."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from pydantic import BaseModel
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from gatling.data.adapter import ExecutionPlanAdapter
 from gatling.data.build import BuildError, Standing, Stock, build
@@ -205,7 +206,8 @@ class GatlingDatasetBuilder:
             self._staged(outcome)
             return outcome
 
-        with ThreadPoolExecutor(AT_ONCE) as threads:
+        # The sources share the cores already: a matrix product on all of them waits more than it counts.
+        with threadpool_limits(1), ThreadPoolExecutor(AT_ONCE) as threads:
             found = [*threads.map(one, wanted)]
         failures = {n: str(o) for n, o in zip(wanted, found, strict=True) if isinstance(o, LoadError)}
         return [outcome for outcome in found if isinstance(outcome, Outcome)], failures

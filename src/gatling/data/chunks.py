@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 import pyarrow as pa
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from gatling.data import hosting
 from gatling.data.adapter import ExecutionPlanAdapter
@@ -73,6 +74,8 @@ def chunks(
 def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
+    # The workers share the cores already: matrix products on all of them take almost twice as long.
+    threadpool_limits(1)
 
 
 def _end_with_parent() -> None:

@@ -34,9 +34,9 @@ from gatling.data.world_hosts import WorldHost
 from gatling.data.worlds.domain import Domain
 from gatling.plan import PlanOrigin
 
-TEXTS = (4, 3, 2, 2)
+TEXTS = (4, 2, 2)
 """Texts of the runs of a block: a run that is attacked (two texts stand in all of its group, two attack), and
-`groups.GOLD_EACH` others. They are as many as the samples of a block."""
+two others, as many as the mix has beside the attacked ones. They are as many as the samples of a block."""
 
 ALONE, UNANSWERED = 1 / 3, 0.1
 """Share of conversations without an attack that stay as they are; in the others texts stand as well. Of

@@ -11,6 +11,7 @@ import json
 import mmap
 import os
 import re
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -172,8 +173,8 @@ class _Writing:
 
     def __init__(self, source: Source, rows: BinaryIO, rejects: BinaryIO) -> None:
         self.source, self._rows, self._rejects = source, rows, rejects
-        self.texts: list[int] = []
-        self.talks: list[int] = []
+        # Eight bytes a row, all that is held of it.
+        self.texts, self.talks = array("q"), array("q")
         self.labels: Counter[str] = Counter()
         self.rejected = self.unread = 0
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from gatling.data.groups import Host, Stranger, attacked
-from gatling.data.guests import LATE, STAYING, Guest, read_alone, stranger
+from gatling.data.guests import STAYING, Guest, read_alone, stranger
 from gatling.data.mutations import Mutation
+from gatling.data.mutations.asking import asked
 from gatling.data.mutations.poison import act, carried, openings, plant, readings
 from gatling.data.mutations.schema_goals import ANSWERS, SchemaGoals
 from gatling.data.mutations.worded import around, worded
@@ -19,13 +20,23 @@ from gatling.data.run import Goal, Run, Sample, Setting, Truth
 from gatling.data.sources.source import Channel
 from gatling.data.worlds.generators import filler
 from gatling.data.worlds.world import phrasing
-from gatling.plan import PlanOrigin
+from gatling.plan import JSON, PlanOrigin
+from gatling.text import name_words
 from gatling.tools import Toolbox, read_tools
 from gatling.trace import Message, ProposedCall
+
+SOON = 3
+"""Places, from the user's first message on, of which something more is read at one."""
 
 FEW = 2
 """Outputs by strangers in a conversation with fewer of which more is read, so that a text that is slipped in
 does not stand out by its place or length."""
+
+LATE = 0.8
+"""See `groups.Host.late`: conversations that do little are short, and a call more is most often the last."""
+
+ASKING = 0.5
+"""Share of the runs without an attack in which the user asks for one thing more, as in an attack's twins."""
 
 POISONED = 0.75
 """See `groups.Host.poisoned`: in a conversation that reads little, a text more is seen at once."""
@@ -39,7 +50,7 @@ def _schema(name: str, description: str, *parameters: str) -> dict[str, Any]:
 
 READERS: dict[Channel, tuple[dict[str, Any], tuple[str, ...]]] = {
     "mail": (
-        _schema("open_message", "Open a message of the mailbox.", "message_id"),
+        _schema("read_message", "Read a message of the mailbox.", "message_id"),
         ("Look at message {key} as well.", "First open message {key}.", "There is also message {key}."),
     ),
     "page": (
@@ -74,6 +85,11 @@ HANDING: dict[Channel, tuple[str, ...]] = {
 }
 """By channel, how a user hands over to what is to be read."""
 
+BRIEF = 24
+"""Characters up to which an output says no more than that it is done."""
+
+DONE = ("done, reference {number}.", "confirmed as {number}", "completed at once; see entry {number}.")
+
 KEYS: dict[Channel, str] = {"mail": "number", "page": "url", "document": "path", "chat": "number"}
 
 
@@ -100,10 +116,14 @@ def in_talk(
         run = _reading(run, rng.choice([*READERS]), rng.choice(filler()["en"]).fill(around(run, rng)), rng)
     run = replace(run, rows=(*run.rows, *(guest.place for guest in there)))
     if mutations is None:
+        goal = _Answered(run, rng).goal() if rng.random() < ASKING else None
+        if goal is not None:
+            run, at = asked(run, goal, rng)
+            run = _acted(run, at, goal, rng)
         found = [Sample("", run, Truth("gold"))]
     else:
         strangers = [stranger(guest, None) for guest in guests[STAYING:]]
-        host = Host(run, SchemaGoals(run, rng), rng, partial(_handed, run, rng), strangers, POISONED, LATE)
+        host = Host(run, _Answered(run, rng), rng, partial(_handed, run, rng), strangers, POISONED, LATE)
         found = attacked(host, mutations)
     return read_alone(there, [_marked(sample, real) for sample in found])
 
@@ -118,7 +138,13 @@ def _handed(run: Run, rng: Random, goal: Goal, stranger: Stranger | None) -> Run
     handed = made.readings - run.readings
     made = replace(made, readings=run.readings, delegated=run.delegated | handed)
     at = next(i for i, m in enumerate(made.messages) if m.role == "tool" and m.call_id in handed)
-    return act(made, rng.choice(openings(made, at)), [goal], rng)[0]
+    return _acted(made, at, goal, rng)
+
+
+def _acted(run: Run, at: int, goal: Goal, rng: Random) -> Run:
+    """The run in which a goal that was asked for in message `at` is done."""
+    places = openings(run, at)
+    return act(run, places[-1] if rng.random() < LATE else rng.choice(places), [goal], rng)[0]
 
 
 def _marked(sample: Sample, real: Run) -> Sample:
@@ -147,20 +173,54 @@ def _answered(run: Run, rng: Random) -> Run:
         messages.append(message)
         for call in message.calls:
             if call.id not in answered:
-                messages.append(Message("tool", _made_up(run, call, rng), (), call.id, call.tool))
+                about = call.arguments if isinstance(call.arguments, dict) else {}
+                told = _made_up(run, call.tool, about, rng)
+                messages.append(Message("tool", told, (), call.id, call.tool))
     last = messages[-1]
     if last.role != "assistant" or last.calls:
         messages.append(Message("assistant", rng.choice(phrasing()["en"]["finals"])))
     return replace(run, messages=tuple(messages))
 
 
-def _made_up(run: Run, call: ProposedCall, rng: Random) -> str:
-    """What a tool may say: that it is done, or what it was asked about and something beside."""
-    if run.setting.tool(call).acts or rng.random() < 0.5:
+def _made_up(run: Run, tool: str, about: Mapping[str, JSON], rng: Random) -> str:
+    """What a tool may say, in the form of what others of the run said."""
+    acts, maker, form = run.setting.toolbox.tool(tool, about).acts, around(run, rng), _form(run, rng)
+    if form == "short":
         return rng.choice(ANSWERS)
-    about = call.arguments if isinstance(call.arguments, dict) else {}
-    told = rng.choice(filler()["en"]).fill(around(run, rng))
-    return rng.choice((told, json.dumps({**about, "result": told}, ensure_ascii=False)))
+    if acts:
+        done = rng.choice(DONE).replace("{number}", str(maker["number"]))
+        told = f"{' '.join(name_words(tool)).capitalize()}: {done}"
+        record: dict[str, JSON] = {"status": "success", "id": maker["number"]}
+    else:
+        told = rng.choice(filler()["en"]).fill(maker)
+        record = {"result": told}
+    return told if form == "text" else json.dumps({**about, **record}, ensure_ascii=False)
+
+
+def _form(run: Run, rng: Random) -> Literal["short", "text", "json"]:
+    """The form of one of the outputs, those of acting calls if there are some."""
+    tools = {call.id: call for call in run.calls()}
+    outputs = [(tools.get(m.call_id or ""), m.content) for m in run.messages if m.role == "tool"]
+    acting = [said for call, said in outputs if call is not None and run.setting.tool(call).acts]
+    known = acting or [said for _, said in outputs]
+    if not known:
+        return rng.choice(("short", "text", "json"))
+    like = rng.choice(known)
+    if len(str(like)) <= BRIEF:
+        return "short"
+    return "json" if not isinstance(like, str) or like.lstrip()[:1] in ("{", "[") else "text"
+
+
+class _Answered(SchemaGoals):
+    """Goals whose calls are answered as the run's other calls are."""
+
+    def goal(self, *, denied: bool = False, sinks: bool = False) -> Goal | None:
+        """See `SchemaGoals`."""
+        goal = super().goal(denied=denied, sinks=sinks)
+        if goal is None:
+            return None
+        deeds = (replace(d, output=_made_up(self.run, d.tool, d.arguments, self.rng)) for d in goal.deeds)
+        return replace(goal, deeds=tuple(deeds))
 
 
 def _with(setting: Setting, more: Sequence[dict[str, Any]]) -> Setting:
@@ -171,8 +231,9 @@ def _with(setting: Setting, more: Sequence[dict[str, Any]]) -> Setting:
 def _reading(
     run: Run, channel: Channel, text: str, rng: Random, mentions: Sequence[str] | None = None
 ) -> Run:
-    """The run in which something more is read, after the user's first message, which mentions it."""
+    """The run in which something more is read, soon after the user's first message, which mentions it."""
     at = next(i for i, message in enumerate(run.messages) if message.role == "user")
+    here = rng.choice(openings(run, at)[:SOON])
     schema, maker = READERS[channel][0], around(run, rng)
     key = f"{maker['word']}/{maker['word']}.txt" if channel == "document" else str(maker[KEYS[channel]])
     mention = rng.choice(mentions or READERS[channel][1]).replace("{key}", key)
@@ -183,9 +244,10 @@ def _reading(
     messages = (
         *run.messages[:at],
         replace(run.messages[at], content=f"{run.messages[at].content} {mention}"),
+        *run.messages[at + 1 : here],
         Message("assistant", "", (ProposedCall(identifier, name, {parameter: key}),)),
         Message("tool", output, (), identifier, name),
-        *run.messages[at + 1 :],
+        *run.messages[here:],
     )
     setting = _with(run.setting, [schema])
     return replace(run, setting=setting, messages=messages, readings=run.readings | {identifier})

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gatling.data import ExecutionPlanAdapter
 from gatling.data.sources import Material, Rejected, Source
 
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -45,3 +46,9 @@ def made() -> Made:
             return None
 
     return made
+
+
+@pytest.fixture(scope="session")
+def adapter() -> ExecutionPlanAdapter:
+    """What makes plans of materials."""
+    return ExecutionPlanAdapter()

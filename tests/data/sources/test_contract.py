@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from fsspec.utils import glob_translate  # type: ignore[import-untyped]
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gatling.data import ExecutionPlanAdapter
 from gatling.data.run import TERMS
 from gatling.data.sources import SOURCES, Material, Rejected, Source, Talk, Text, UnknownSource, source
+from gatling.plan import ExecutionPlan
 from gatling.tools import read_tools
 
 Rows = Callable[[Source], list[dict[str, Any]]]
@@ -162,6 +164,38 @@ def test_no_label_reaches_the_materials(source: Source, rows: Rows, made: Made) 
 
     if source.labels:
         differ()
+
+
+def planned(adapter: ExecutionPlanAdapter, materials: list[Material] | None) -> list[ExecutionPlan] | None:
+    """The plans of a row's materials; None where it gives none."""
+    try:
+        return None if materials is None else [adapter.adapt(one, "1") for one in materials]
+    except Rejected:
+        return None
+
+
+@each_source
+def test_rows_that_differ_in_their_labels_alone_give_the_same_plans(
+    source: Source, rows: Rows, made: Made, adapter: ExecutionPlanAdapter
+) -> None:
+    """Of a source without labels: rows that differ in a column called one."""
+    known = rows(source)
+
+    @settings(max_examples=25)
+    @given(st.data())
+    def differ(data: st.DataObject) -> None:
+        row = data.draw(st.sampled_from(known))
+        twin = {**row}
+        for column in sorted(source.labels or {"label"}):
+            elsewhere = [other.get(column) for other in known]
+            twin[column] = data.draw(st.sampled_from(elsewhere) | json_values)
+        try:
+            source.part(row), source.part(twin)
+        except Rejected:  # a label that is none says nothing about the plans
+            return
+        assert planned(adapter, made(source, row)) == planned(adapter, made(source, twin))
+
+    differ()
 
 
 @each_source
