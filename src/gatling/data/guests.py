@@ -14,8 +14,8 @@ from gatling.data.staging import Asked
 STAYING = 2
 """Texts of an attacked run that stand in all of its group; any others attack."""
 
-LATE = 0.5
-"""See `groups.Host.late`."""
+LATE = 0.8
+"""See `groups.Host.late`: as often as an attack's call is the last one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Literal
 
 from gatling.data.groups import Host, Stranger, attacked
-from gatling.data.guests import STAYING, Guest, read_alone, stranger
+from gatling.data.guests import LATE, STAYING, Guest, read_alone, stranger
 from gatling.data.mutations import Mutation
 from gatling.data.mutations.asking import asked
 from gatling.data.mutations.poison import act, carried, openings, plant, readings
@@ -31,9 +31,6 @@ SOON = 3
 FEW = 2
 """Outputs by strangers in a conversation with fewer of which more is read, so that a text that is slipped in
 does not stand out by its place or length."""
-
-LATE = 0.8
-"""See `groups.Host.late`: conversations that do little are short, and a call more is most often the last."""
 
 ASKING = 0.5
 """Share of the runs without an attack in which the user asks for one thing more, as in an attack's twins."""
