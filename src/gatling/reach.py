@@ -12,6 +12,7 @@ from gatling.spans import leaves
 from gatling.text import name_words, words
 from gatling.tools import Tool
 from gatling.tools.vocabulary import SENSITIVE, word_set
+from gatling.values import ISO_DATE
 
 EVERYTHING = 10_000.0
 MANY = 100.0
@@ -45,7 +46,6 @@ _NUMBERS = {
         )
     )
 }
-_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _WINDOW = {
     "today": 1.0,
     "day": 1.0,
@@ -92,7 +92,7 @@ def reach(tool: Tool, arguments: JSON) -> Scope:
             if name not in tool.free_text and _WILDCARD.search(value[:200]):
                 volume = max(volume, EVERYTHING)
             if name not in tool.free_text:
-                days += _days(value[:200])
+                days += dates(value[:200])
                 sensitivity = max(sensitivity, sensitivity_of(value[:200]))
     volume = max([volume, *map(float, sizes.values())])
     window = float(max(days) - min(days)) if len(days) > 1 else 0.0
@@ -109,9 +109,10 @@ def _amount(value: JSON) -> float:
     return 1.0
 
 
-def _days(text: str) -> list[int]:
+def dates(text: str) -> list[int]:
+    """The dates that a text holds, as ordinal days."""
     found = []
-    for year, month, day in _DATE.findall(text):
+    for year, month, day in ISO_DATE.findall(text):
         try:
             found.append(date(int(year), int(month), int(day)).toordinal())
         except ValueError:

@@ -13,7 +13,7 @@ _MONTHS = (
 )
 _THOUSANDS = re.compile(r"(?<=\d)[,'](?=\d{3}(?!\d))")
 _DECIMAL = re.compile(r"(?<![\d.])(\d+)\.(\d+)(?![\d.]*\d)")
-_ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
+ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _DIGIT = re.compile(r"\d")
 _GROUPED = re.compile(r"\b[A-Za-z]{2}\d{2}(?: [A-Za-z0-9]{4}){2,7}(?: [A-Za-z0-9]{1,3})?\b")
 """An account number in groups of four (ISO 13616)."""
@@ -54,7 +54,7 @@ def spellings(text: str) -> list[list[str]]:
     ['may', '7', '2026']
     """
     found = [value_words(plain) for plain in decodings(text)]
-    date = _ISO_DATE.search(text)
+    date = ISO_DATE.search(text)
     if date and 1 <= int(date.group(2)) <= 12:
         year, name, day = date.group(1), _MONTHS[int(date.group(2)) - 1], str(int(date.group(3)))
         for form in (name, name[:3]):

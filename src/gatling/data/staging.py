@@ -34,8 +34,8 @@ EXCERPT = 900
 """Characters of a text that are hosted, up to the end of a sentence: what a tool shows of a long page."""
 
 CONFIDENT, SURE = 0.2, 0.4
-"""Confidence, among some 650 tools, from which a text is taken to ask for the call inferred from it: where
-values for the call were read in it, and where none were."""
+"""Confidence, among the registry's tools, from which a text is taken to ask for the call inferred from it:
+where values for the call were read in it, and where none were."""
 
 BATCH = 512
 """Rows whose texts are looked at together."""

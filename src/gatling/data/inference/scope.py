@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import date
 from functools import lru_cache
 
 from gatling.data.inference import vocabulary as voc
 from gatling.data.inference.volume import EXAMINED, volume_of
 from gatling.plan import Scope
-from gatling.reach import sensitivity_of
+from gatling.reach import dates, sensitivity_of
 from gatling.text import words
 from gatling.tools.lexicon import base
 
 LEAST = 2
 """Sensitivity of a text that shows none: no word of a request vouches for data being public."""
-_ISO = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 
 
 def window_days(text: str) -> float:
@@ -40,12 +37,7 @@ def _window(ws: Sequence[str], text: str) -> float:
             if any(w in voc.RECENT for w in (*near, *ws[at + 1 : at + 2])) or (numbers and "for" in near):
                 most = max(most, (numbers[-1] if numbers else 1.0) * voc.DAYS[word])
     if "-" in text:
-        days = []
-        for year, month, day in _ISO.findall(text):
-            try:
-                days.append(date(int(year), int(month), int(day)).toordinal())
-            except ValueError:
-                continue
+        days = dates(text)
         if len(days) > 1:
             most = max(most, float(max(days) - min(days)))
     return min(most, 36_600.0)

@@ -65,22 +65,22 @@ def options(setting: Setting, tool: str, parameter: str) -> Collection[str]:
 
 def described(setting: Setting, tool: str, parameter: str) -> dict[str, JSON]:
     """A parameter's schema; empty where the tool has none."""
-    for schema in setting.schemas:
-        body = schema.get("function", schema)
-        if isinstance(body, dict) and body.get("name") == tool:
-            parameters = body.get("parameters")
-            properties = parameters.get("properties") if isinstance(parameters, dict) else None
-            found = properties.get(parameter) if isinstance(properties, dict) else None
-            return found if isinstance(found, dict) else {}
-    return {}
+    properties = _parameters(setting, tool).get("properties")
+    found = properties.get(parameter) if isinstance(properties, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def required(setting: Setting, tool: str) -> Collection[str]:
     """Parameters without which the tool cannot be called, as far as its schema says."""
+    names = _parameters(setting, tool).get("required")
+    return names if isinstance(names, (list, tuple)) else ()
+
+
+def _parameters(setting: Setting, tool: str) -> dict[str, JSON]:
+    """What a tool's schema says of all its parameters; empty where there is no schema."""
     for schema in setting.schemas:
         body = schema.get("function", schema)
         if isinstance(body, dict) and body.get("name") == tool:
-            parameters = body.get("parameters")
-            names = parameters.get("required") if isinstance(parameters, dict) else None
-            return names if isinstance(names, (list, tuple)) else ()
-    return ()
+            found = body.get("parameters")
+            return found if isinstance(found, dict) else {}
+    return {}

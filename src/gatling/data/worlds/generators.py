@@ -126,6 +126,10 @@ def slug(text: str) -> str:
     return ".".join(re.findall(r"[a-z0-9]+", plain.lower()))
 
 
+_MAKING = ("tables", "domain", "refill", "row", "person", "met", "tongue", "writers", "column")
+"""What a `Maker` holds of the row that it is making."""
+
+
 @dataclass(slots=True)
 class Maker(Mapping[str, Any]):
     """What generators draw from. As a mapping it gives the row's columns and generators' values by name."""
@@ -162,31 +166,12 @@ class Maker(Mapping[str, Any]):
 
     def kept(self) -> tuple[Any, ...]:
         """What it is about to make, for `back` once another row was made in between."""
-        return (
-            self.tables,
-            self.domain,
-            self.refill,
-            self.row,
-            self.person,
-            self.met,
-            self.tongue,
-            self.writers,
-            self.column,
-        )
+        return tuple(getattr(self, name) for name in _MAKING)
 
     def back(self, kept: tuple[Any, ...]) -> None:
         """Go on with what `kept` gave."""
-        (
-            self.tables,
-            self.domain,
-            self.refill,
-            self.row,
-            self.person,
-            self.met,
-            self.tongue,
-            self.writers,
-            self.column,
-        ) = kept
+        for name, value in zip(_MAKING, kept, strict=True):
+            setattr(self, name, value)
 
     def prose(self, key: str) -> str:
         """A text that somebody else wrote: one of the domain's, among others' chatter when it is long."""
