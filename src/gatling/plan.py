@@ -191,6 +191,8 @@ class ToolCall:
     arguments: JSON
     effects: frozenset[Effect]
     scope: Scope
+    seen: int = 0
+    """How many of the plan's spans, the first ones, stood before it."""
     provenance: tuple[ArgumentProvenance, ...] = ()
     support: float = 0.0
     """How well request, policy and first-party confirmations explain the tool: nats, from -2 (not at all)."""

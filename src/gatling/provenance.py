@@ -79,6 +79,7 @@ def trace(
         arguments=arguments,
         effects=tool.effects,
         scope=reach(tool, arguments),
+        seen=len(history.spans),
         provenance=tuple(_provenance(history, v, telling) for v in traced),
         support=support,
         support_span=support_span,

@@ -114,7 +114,7 @@ class ExecutionPlanAdapter:
             for path, value in leaves(call.arguments)
             if value is not None and not isinstance(value, bool)
         )
-        return ToolCall("call_1", call.tool, call.arguments, tool.effects, call.scope, provenance)
+        return ToolCall("call_1", call.tool, call.arguments, tool.effects, call.scope, 1, provenance)
 
 
 def _argument(path: str, value: str, text: str, tier: TrustTier) -> ArgumentProvenance:

@@ -387,6 +387,7 @@ _CALL = _plain(
     arguments=_JSON,
     effects=_EFFECTS,
     scope=_SCOPE,
+    seen=_INT,
     provenance=List(_ARGUMENT),
     support=_FLOAT,
     support_span=_MAYBE_INT,
