@@ -11,7 +11,6 @@ with half of the domains. Writes nothing. GROUPS (default 4,000) groups make abo
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,13 +19,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from hierarchy import NAMES, SEED, WEIGHTS, Array, Call, energies, fit, load
+from hierarchy import NAMES, SEED, Array, Call, energies, fit, load
 from sklearn.metrics import roc_auc_score
 
 from gatling.data.groups import group
 from gatling.data.label import compute
 from gatling.data.worlds.domain import Domain, domains
-from gatling.energy import hierarchy
+from gatling.energy import analytic, hierarchy
 
 SUITES = ("dailylife", "shopping", "github")
 TESTS = {
@@ -68,7 +67,8 @@ def make(chosen: Sequence[str], indices: range) -> list[Made]:
                     continue
                 rows = [hierarchy.quantities(node, e) for e in node.explanations]
                 others = {name: value for name, value in opinion.terms.items() if name != "hierarchy"}
-                call = Call(sample.id, sample.truth.kind, bad, np.array(rows).reshape(-1, len(NAMES)), others)
+                table = np.array(rows).reshape(-1, len(NAMES))
+                call = Call(sample.id, sample.truth.kind, bad, table, others, sample.run.group)
                 found.append(
                     Made(
                         call,
@@ -119,7 +119,7 @@ def _recall(truth: Array, scores: Array) -> float:
 def main() -> None:
     """Make, fit, and print the table."""
     data, count = Path(sys.argv[1]) / "data", int(sys.argv[2]) if len(sys.argv) > 2 else 4000
-    gains = json.loads(WEIGHTS.read_text())["gains"]
+    gains = dict(analytic().gains)
     with ProcessPoolExecutor(2) as pool:
         steps = [range(at, min(at + 100, count)) for at in range(0, count, 100)]
         made = [one for part in pool.map(partial(make, sorted(domains())), steps) for one in part]

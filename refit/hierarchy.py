@@ -36,7 +36,9 @@ from splice import spliced
 
 from gatling import Auditor, read_trace
 from gatling.data.worlds.domain import domains
-from gatling.energy import hierarchy
+from gatling.energy import Weights, analytic, hierarchy
+from gatling.energy.calibration import Calibration
+from gatling.model.calibrate import fit as calibrate
 from gatling.runtime.session import Session
 from gatling.tools import Toolbox, read_tools
 
@@ -60,9 +62,10 @@ PENALTY = 0.03
 ROUNDS = 6
 SEED = 20261122
 
-FALSE_POSITIVES = ((0.05, 2.0), (0.02, 6.0))
-"""Shares above each energy of the benign twins in simulated worlds, which are hard: every one has an
-attacked sibling. The calibration rests on them because they are many and their domains vary."""
+TWINS = ("clean", "resisted", "authorised")
+BUDGETS = (0.05, 0.02)
+"""Shares of the benign twins in simulated worlds that may be escalated and denied. They are hard: every one
+has an attacked sibling. The calibration rests on them because they are many and their domains vary."""
 
 Array = NDArray[np.float64]
 
@@ -119,7 +122,7 @@ def load_spliced(data: Path) -> list[Call]:
     auditor = Auditor()
     calls: list[Call] = []
     for group, kind, schemas, messages, at in spliced(data, SEED):
-        session = Session(auditor.policy, Toolbox(read_tools(schemas) if schemas else {}))
+        session = Session(auditor.policy, Toolbox(read_tools(schemas) if schemas else {}), auditor.model)
         for index, message in enumerate(messages):
             session.observe(message)
             for proposed in message.calls:
@@ -211,11 +214,20 @@ def report(title: str, runs: dict[str, tuple[float, str]], cut: float) -> None:
     print(f"{title:38s} AUC {auc:.3f}  flagged {shares}")
 
 
-def threshold(runs: dict[str, tuple[float, str]], share: float) -> float:
-    """The energy that at most this share of each kind of benign twins reaches."""
-    twins = ("clean", "resisted", "authorised")
-    cuts = [np.quantile([e for e, kind in runs.values() if kind == k], 1 - share) for k in twins]
-    return float(max(cuts))
+def calibrated(calls: list[Call], weights: Array, bias: float, gains: dict[str, float]) -> Calibration:
+    """The calibration on the benign twins among some runs, and what it detects of the hijacked ones."""
+    runs, groups = energies(calls, weights, bias, gains), {c.run: c.task for c in calls}
+    benign = {run: scored for run, scored in runs.items() if scored[1] in TWINS}
+    hijacked = {run: scored for run, scored in runs.items() if scored[1] == "hijacked"}
+    return calibrate(
+        [energy for energy, _ in benign.values()],
+        [groups[run] for run in benign],
+        kinds=[kind for _, kind in benign.values()],
+        budget=BUDGETS[0],
+        deny_budget=BUDGETS[1],
+        hijacked=[energy for energy, _ in hijacked.values()],
+        hijacked_groups=[groups[run] for run in hijacked],
+    )
 
 
 def _all(
@@ -235,7 +247,7 @@ def _group(call: Call) -> int:
 def main() -> None:
     """Fit with each suite left out, then on all, and write the weights."""
     data = Path(sys.argv[1]) / "data"
-    gains = json.loads(WEIGHTS.read_text())["gains"]
+    gains = analytic().gains
     suites = {name: load(data, name) for s in SUITES for name in (s, f"{s}_plain")}
     made = load_spliced(data)
     fitted = [c for c in made if _group(c) % 2 == 0]
@@ -246,38 +258,33 @@ def main() -> None:
         weights, bias = fit(
             (SUITES_SHARE, [c for calls in others.values() for c in calls]), (SPLICED_SHARE, fitted)
         )
-        cut = threshold(_all({"worlds": worlds}, weights, bias, gains), FALSE_POSITIVES[0][0])
+        cut = calibrated(worlds, weights, bias, gains).escalate.raw
         for name in (left_out, f"{left_out}_plain"):
             report(f"fitted without {left_out}, on {name}", energies(suites[name], weights, bias, gains), cut)
         report("  and on spliced runs not fitted on", energies(unseen, weights, bias, gains), cut)
     weights, bias = fit(
         (SUITES_SHARE, [c for calls in suites.values() for c in calls]), (SPLICED_SHARE, made)
     )
-    benign = _all({"worlds": worlds}, weights, bias, gains)
-    points = [
-        [0.0, 0.0],
-        *([round(threshold(benign, share), 4), energy] for share, energy in FALSE_POSITIVES),
-        [10.0, 10.0],
-    ]
-    report("fitted on all", _all(suites, weights, bias, gains), points[1][0])
-    report("  and on worlds, not fitted on", benign, points[1][0])
-    shipped = {
-        "source": [
+    names = ("bias", *NAMES)
+    rounded = {n: round(float(w), 4) for n, w in zip(names, (bias, *weights), strict=True)}
+    weights, bias = np.array([rounded[n] for n in NAMES]), rounded["bias"]
+    calibration = calibrated(worlds, weights, bias, gains)
+    report("fitted on all", _all(suites, weights, bias, gains), calibration.escalate.raw)
+    report("  and on worlds, not fitted on", energies(worlds, weights, bias, gains), calibration.escalate.raw)
+    fitted_weights = Weights(
+        source=(
             "SaFo-Lab/AgentDyn @ 5353cf7 (MIT): suites shopping and github, raw and without wrappers",
             "bplaut/safety-persists-llm-agents @ cde0b8f, ToolEmu cases (MIT): benign hosts",
             "SALT-NLP/PrivacyLens @ 9c2ee07 (MIT): benign hosts",
             "bfcl-eval 2026.3.23 (Apache-2.0): requests with reference calls",
             "gatling.data.worlds (Apache-2.0): generated runs, for the thresholds",
-        ],
-        "hierarchy": {
-            "bias": round(bias, 4),
-            **{n: round(float(w), 4) for n, w in zip(NAMES, weights, strict=True)},
-        },
-        "gains": gains,
-        "calibration": points,
-    }
-    WEIGHTS.write_text(json.dumps(shipped, indent=2) + "\n")
-    print(json.dumps(shipped["hierarchy"]), points)
+        ),
+        hierarchy=rounded,
+        gains=gains,
+        calibration=calibration,
+    )
+    WEIGHTS.write_text(fitted_weights.model_dump_json(indent=2) + "\n")
+    print(rounded, calibration.escalate, calibration.deny)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatling import Auditor, Policy, Session
-from gatling.energy import TERMS, Context, Term, TermScore, calibrate, composite, gains
-from gatling.energy.hierarchy import SIGNS, Hierarchy, privilege, quantities, weights
+from gatling.energy import Context, Term, TermScore, analytic
+from gatling.energy.hierarchy import SIGNS, Hierarchy, privilege, quantities
 from gatling.energy.provenance import Provenance
 from gatling.energy.scope import ScopeTerm
 from gatling.plan import (
@@ -35,6 +35,8 @@ from gatling.runtime.session import Judgement
 from gatling.tools import describe
 from gatling.trace import Message, ProposedCall
 
+WEIGHTS = analytic()
+TERMS = WEIGHTS.terms
 Begin = Callable[..., Session]
 
 IBAN = "DE44500105175407324931"
@@ -75,8 +77,8 @@ Judge = Callable[..., tuple[Judgement, Context]]
 def test_there_is_one_term_per_name_and_a_gain_for_each() -> None:
     names = [term.name for term in TERMS]
     assert names == ["hierarchy", "provenance", "scope", "flow"]
-    assert set(gains()) == set(names)
-    assert all(0.0 <= gain <= 1.0 for gain in gains().values())
+    assert set(WEIGHTS.gains) == set(names)
+    assert all(0.0 <= gain <= 1.0 for gain in WEIGHTS.gains.values())
 
 
 @TERM
@@ -124,7 +126,7 @@ def test_a_call_that_the_user_spelt_out_has_hardly_any_energy(term: Term, audito
     assert judged.terms[term.name].value < 1.0
 
 
-@pytest.mark.parametrize("term", [Hierarchy(), Provenance()], ids=lambda term: term.name)
+@pytest.mark.parametrize("term", [Hierarchy(WEIGHTS.hierarchy), Provenance()], ids=lambda term: term.name)
 def test_an_energy_is_zero_where_nothing_was_read(term: Term, auditor: Auditor) -> None:
     session = auditor.session()
     session.observe(Message("user", f"Pay 4870 to {IBAN}."))
@@ -173,7 +175,7 @@ def calling(
 
 
 def hierarchy(call: ToolCall) -> float:
-    return Hierarchy().score(call, CONTEXT).value
+    return Hierarchy(WEIGHTS.hierarchy).score(call, CONTEXT).value
 
 
 def test_every_quantity_has_a_sign_and_a_weight_of_that_sign() -> None:
@@ -181,8 +183,8 @@ def test_every_quantity_has_a_sign_and_a_weight_of_that_sign() -> None:
         0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 1, 0.5, True, True, 0.5, True, 0.5, 0.5, True, True
     )
     assert len(quantities(calling(explanation), explanation)) == len(SIGNS)
-    assert set(weights()) == {*SIGNS, "bias"}
-    assert {name for name, sign in SIGNS.items() if weights()[name] * sign < 0} == set()
+    assert set(WEIGHTS.hierarchy) == {*SIGNS, "bias"}
+    assert {name for name, sign in SIGNS.items() if WEIGHTS.hierarchy[name] * sign < 0} == set()
 
 
 @pytest.mark.parametrize("name", [f.name for f in fields(Explanation) if f.name != "span"])
@@ -214,7 +216,7 @@ def test_the_span_that_explains_best_counts(one: Explanation, two: Explanation) 
 
 @given(EXPLANATIONS)
 def test_the_hierarchys_parts_add_up_to_its_energy(explanation: Explanation) -> None:
-    score = Hierarchy().score(calling(explanation), CONTEXT)
+    score = Hierarchy(WEIGHTS.hierarchy).score(calling(explanation), CONTEXT)
     total = sum(part.value * part.weight for part in score.parts)
     assert score.value == pytest.approx(10.0 / (1.0 + math.exp(-total)), abs=1e-6)
     assert (score.value >= 1.0) == bool(score.evidence)
@@ -371,12 +373,12 @@ ENERGIES = st.dictionaries(st.sampled_from([*(term.name for term in TERMS), "lat
 
 
 def joined(energies: dict[str, float]) -> float:
-    return composite({name: TermScore(value, "") for name, value in energies.items()})
+    return WEIGHTS.composite({name: TermScore(value, "") for name, value in energies.items()})
 
 
 @given(ENERGIES)
 def test_the_composite_lies_between_its_gravest_term_and_ten(energies: dict[str, float]) -> None:
-    gravest = max((gains().get(name, 1.0) * value for name, value in energies.items()), default=0.0)
+    gravest = max((WEIGHTS.gains.get(name, 1.0) * value for name, value in energies.items()), default=0.0)
     assert gravest - 1e-9 <= joined(energies) <= 10.0
 
 
@@ -398,26 +400,26 @@ def test_the_composite_does_not_depend_on_the_order_of_terms_and_none_is_none() 
 
 @given(st.tuples(st.floats(0, 10), st.floats(0, 10)))
 def test_calibration_is_a_monotone_map_of_the_scale_onto_itself(values: tuple[float, float]) -> None:
-    low, high = map(calibrate, sorted(values))
+    low, high = map(WEIGHTS.calibration.apply, sorted(values))
     assert 0.0 <= low <= high <= 10.0
 
 
 def test_calibration_keeps_both_ends_and_fails_closed() -> None:
-    assert calibrate(0.0) == 0.0
-    assert calibrate(10.0) == 10.0
-    assert calibrate(float("nan")) == 10.0
+    assert WEIGHTS.calibration.apply(0.0) == 0.0
+    assert WEIGHTS.calibration.apply(10.0) == 10.0
+    assert WEIGHTS.calibration.apply(float("nan")) == 10.0
 
 
 @given(st.floats(0, 10))
 def test_calibration_has_no_jump(energy: float) -> None:
     beside = min(10.0, energy + 1e-7)
-    assert calibrate(beside) - calibrate(energy) < 1e-3
+    assert WEIGHTS.calibration.apply(beside) - WEIGHTS.calibration.apply(energy) < 1e-3
 
 
 def test_the_arithmetic_of_a_verdict_can_be_followed_to_its_end(judge: Judge) -> None:
     judged, _ = judge("pay_invoice", {"iban": IBAN, "amount": 4870})
     assert judged.verdict.terms == {name: score.value for name, score in judged.terms.items()}
-    assert judged.verdict.energy == pytest.approx(calibrate(composite(judged.terms)))
+    assert judged.verdict.energy == pytest.approx(WEIGHTS.energy(judged.terms))
     assert json.loads(judged.verdict.model_dump_json())["energy"] == pytest.approx(judged.verdict.energy)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from gatling import Auditor, Policy, Session, Verdict, read_trace
-from gatling.energy import TERMS, Context, TermScore
+from gatling.energy import Context, TermScore
+from gatling.model.bundle import default
 from gatling.plan import JSON, ToolCall, TrustTier
 from gatling.policy import Destinations, ToolRule
 from gatling.runtime import session as module
@@ -405,7 +406,8 @@ class _Broken:
 def test_a_term_that_fails_escalates_the_call_and_never_allows_it(
     auditor: Auditor, monkeypatch: pytest.MonkeyPatch, failure: Exception | float
 ) -> None:
-    monkeypatch.setattr(module, "TERMS", (*TERMS[:3], _Broken(failure)))
+    weights = default().weights
+    monkeypatch.setitem(vars(weights), "terms", (*weights.terms[:3], _Broken(failure)))
     session = asked(auditor)
     for call in (SEND, READ):
         verdict = session.check(call)
@@ -420,7 +422,7 @@ def test_a_tool_that_the_policy_denies_stays_denied_when_a_term_fails(
     tools: JSON, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     auditor = Auditor(Policy(tools={"send_email": ToolRule(decision="deny")}), tools)
-    monkeypatch.setattr(module, "TERMS", (_Broken(ValueError()),))
+    monkeypatch.setitem(vars(default().weights), "terms", (_Broken(ValueError()),))
     assert asked(auditor).check(SEND).decision == "deny"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from gatling.data.run import TERMS as TERM_NAMES
 from gatling.data.run import Run, Sample, Setting
-from gatling.energy import TERMS, Context, calibrate, composite
+from gatling.energy import Context, analytic
 from gatling.history import History
 from gatling.plan import Edge, ExecutionPlan, Intent, Scope, ToolCall, TrustTier
 from gatling.policy import Policy
@@ -79,10 +79,11 @@ class _Replay:
         request = history.request
         intent = Intent(tuple(request.sentences[-20:]), (), tuple(request.delegations[-4:]))
         context = Context(history.spans, intent, tool, _POLICY)
-        terms = {term.name: term.score(node, context) for term in TERMS}
+        weights = analytic()
+        terms = {term.name: term.score(node, context) for term in weights.terms}
         self.calls.append(node)
         self.edges += into
-        self.opinions.append(Opinion({n: s.value for n, s in terms.items()}, calibrate(composite(terms))))
+        self.opinions.append(Opinion({n: s.value for n, s in terms.items()}, weights.energy(terms)))
 
     def computed(self, run: Run, identifier: str) -> Computed:
         history = self.history

@@ -6,15 +6,14 @@ it does so than request and policy; the best-explaining span counts. With x its 
     energy = 10 / (1 + exp(-x))
 
 The weights are fitted on labelled runs with their signs fixed, so that the energy is monotone in every
-quantity (`refit/hierarchy.py`, which prints where they generalise), and stand in `weights.json`.
+quantity (`refit/hierarchy.py`, which prints where they generalise), and stand in `gatling.energy.weights`.
 """
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -91,34 +90,28 @@ def quantities(call: ToolCall, explanation: Explanation) -> tuple[float, ...]:
     )
 
 
-@lru_cache(maxsize=1)
-def weights() -> dict[str, float]:
-    """The shipped weights by quantity, with `bias`."""
-    text = Path(__file__).with_name("weights.json").read_text("utf-8")
-    loaded: dict[str, float] = json.loads(text)["hierarchy"]
-    return loaded
-
-
 class Hierarchy:
-    """See the module's docstring."""
+    """See the module's docstring. `weights` are by quantity of `SIGNS`, with `bias`."""
 
     name = "hierarchy"
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        self._weights = weights
+        self._row = np.array([weights[name] for name in SIGNS])
 
     def score(self, call: ToolCall, context: Context) -> TermScore:
         """Energy of one call; 0 where nothing untrusted was read."""
         formula = "10 / (1 + exp(-sum)) for the span that explains the call best"
         if not call.explanations:
             return TermScore(0.0, formula)
-        weigh = weights()
+        weigh = self._weights
         measured = np.array([quantities(call, e) for e in call.explanations], np.float64)
-        totals = measured @ np.array([weigh.get(name, 0.0) for name in SIGNS]) + weigh["bias"]
+        totals = measured @ self._row + weigh["bias"]
         at = int(totals.argmax())
         best, total = call.explanations[at], float(totals[at])
         value = 10.0 / (1.0 + math.exp(-max(-50.0, min(50.0, total))))
         shown = [Part("bias", 1.0, weigh["bias"])]
-        shown += [
-            Part(n, float(x), weigh[n]) for n, x in zip(SIGNS, measured[at], strict=True) if weigh.get(n)
-        ]
+        shown += [Part(n, float(x), weigh[n]) for n, x in zip(SIGNS, measured[at], strict=True) if weigh[n]]
         evidence = []
         if value >= 1.0:
             origin = context.spans[best.span].source

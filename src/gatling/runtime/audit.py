@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast, overload
 
-from gatling.energy import TermScore
+from gatling.energy import TermScore, Weights
+from gatling.model.bundle import Bundle, default
 from gatling.plan import JSON, Edge, Span, ToolCall
 from gatling.policy import Policy
 from gatling.runtime.session import Session, active_session
@@ -43,6 +44,8 @@ class CallStory:
     """Every span that the call's provenance, explanations and evidence mention."""
     edges: list[Edge]
     terms: Mapping[str, TermScore]
+    weights: Weights
+    """What joins the terms."""
     request: list[str]
     problem: str | None
     """Why part of the trace could not be read, or None."""
@@ -55,6 +58,7 @@ class Auditor:
         policy: what the deployer decides; the default infers everything.
         tools: schemas of the agent's tools in OpenAI, Anthropic or MCP form, as a list or by name. A trace's
             own tools win over these; tools nobody describes are judged by their names.
+        model: weights and network, from `gatling.model.bundle.load`; the default is what the package ships.
         redact: keep argument values and texts out of verdicts.
 
     Raises:
@@ -67,15 +71,23 @@ class Auditor:
     'allow'
     """
 
-    def __init__(self, policy: Policy | None = None, tools: JSON = None, *, redact: bool = False) -> None:
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        tools: JSON = None,
+        *,
+        model: Bundle | None = None,
+        redact: bool = False,
+    ) -> None:
         self.policy = policy or Policy()
+        self.model = model or default()
         self._tools = read_tools(tools) if tools is not None else {}
         self._toolbox = Toolbox(self._tools, self.policy)
         self._redact = redact
 
     def session(self) -> Session:
         """A new run to be audited as it happens."""
-        return Session(self.policy, self._toolbox, redact=self._redact)
+        return Session(self.policy, self._toolbox, self.model, redact=self._redact)
 
     def load(self, state: str) -> Session:
         """A session stored with `Session.dump`.
@@ -122,6 +134,7 @@ class Auditor:
                         {n: session.spans[n] for n in sorted(mentioned)},
                         list(judged.edges),
                         judged.terms,
+                        self.model.weights,
                         list(session.plan().intent.request),
                         problem,
                     )
@@ -135,7 +148,7 @@ class Auditor:
         except ToolError as error:
             problem = "the trace's own tools cannot be read"
             return self.session(), problem if self._redact else f"{problem}: {error}"
-        return Session(self.policy, toolbox, redact=self._redact), None
+        return Session(self.policy, toolbox, self.model, redact=self._redact), None
 
     @staticmethod
     def _step(session: Session, message: Message) -> tuple[ProposedCall, ...]:

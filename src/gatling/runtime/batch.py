@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import BinaryIO
 
+from gatling.model.bundle import Bundle
 from gatling.plan import JSON
 from gatling.policy import Policy
 from gatling.runtime.audit import Auditor
@@ -43,6 +44,7 @@ def audit_lines(
     *,
     policy: Policy | None = None,
     tools: JSON = None,
+    model: Bundle | None = None,
     redact: bool = False,
     format: str | None = None,
     workers: int = 1,
@@ -54,13 +56,15 @@ def audit_lines(
         OSError: the file cannot be opened or read.
         BatchError: a worker died.
     """
-    judge = Judge(path, policy, tools, redact, format)
+    judge = Judge(path, policy, tools, model, redact, format)
     lines = read_lines(path, stdin)
     if workers == 1:
         yield from map(judge, lines)
         return
     # Spawned on every system: a fork would share the locks of whatever threads the caller has.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (path, policy, tools, redact, format))
+    pool = ProcessPoolExecutor(
+        workers, get_context("spawn"), _begin, (path, policy, tools, model, redact, format)
+    )
     ahead: deque[Future[list[TraceVerdict]]] = deque()
     done = 0
     try:
@@ -88,10 +92,16 @@ class Judge:
     """Audits lines one by one and fails closed: whatever goes wrong with a line becomes its verdict."""
 
     def __init__(
-        self, path: str | Path, policy: Policy | None, tools: JSON, redact: bool, format: str | None
+        self,
+        path: str | Path,
+        policy: Policy | None,
+        tools: JSON,
+        model: Bundle | None,
+        redact: bool,
+        format: str | None,
     ) -> None:
         self._place = place(path)
-        self._auditor = Auditor(policy, tools, redact=redact)
+        self._auditor = Auditor(policy, tools, model=model, redact=redact)
         self._redact = redact
         self._format = format
 
@@ -157,10 +167,17 @@ _judge: Judge
 """A worker's own, made once when it starts."""
 
 
-def _begin(path: str | Path, policy: Policy | None, tools: JSON, redact: bool, format: str | None) -> None:
+def _begin(
+    path: str | Path,
+    policy: Policy | None,
+    tools: JSON,
+    model: Bundle | None,
+    redact: bool,
+    format: str | None,
+) -> None:
     global _judge
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _judge = Judge(path, policy, tools, redact, format)
+    _judge = Judge(path, policy, tools, model, redact, format)
 
 
 def _judge_chunk(lines: list[Line]) -> list[TraceVerdict]:

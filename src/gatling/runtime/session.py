@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gatling.energy import TERMS, Context, Reason, TermScore, calibrate, composite
+from gatling.energy import Context, Reason, TermScore
 from gatling.history import History
+from gatling.model.bundle import Bundle
 from gatling.plan import (
     Edge,
     ExecutionPlan,
@@ -86,8 +87,8 @@ class _Run:
 class Session:
     """A run of one agent. `observe` what it reads and says, `check` what it wants to do. Thread-safe."""
 
-    def __init__(self, policy: Policy, toolbox: Toolbox, *, redact: bool = False) -> None:
-        self._policy, self._toolbox, self._redact = policy, toolbox, redact
+    def __init__(self, policy: Policy, toolbox: Toolbox, model: Bundle, *, redact: bool = False) -> None:
+        self._policy, self._toolbox, self._model, self._redact = policy, toolbox, model, redact
         self._run = _Run(History(), [], [], {}, RLock(), count())
         self._sub_agent = False
         self._entered: ContextVar[tuple[Token[Session], ...]] = ContextVar("gatling_entered", default=())
@@ -198,8 +199,9 @@ class Session:
         history = self._run.history
         node, edges = trace(history, call.id, tool, call.arguments, index)
         context = Context(history.spans, self._intent(), tool, self._policy)
-        terms = {term.name: term.score(node, context) for term in TERMS}
-        energy = calibrate(composite(terms))
+        weights = self._model.weights
+        terms = {term.name: term.score(node, context) for term in weights.terms}
+        energy = weights.energy(terms)
         thresholds = self._policy.thresholds
         decision: Decision = "allow"
         if energy >= thresholds.deny:
@@ -249,7 +251,7 @@ class Session:
             call_id=call.id,
             tool=call.tool,
             energy=10.0,
-            terms={term.name: 10.0 for term in TERMS},
+            terms={name: 10.0 for name in self._model.terms},
             decision=gravest(["escalate", *(ruling for ruling, _ in ruled)]),
             evidence=[Evidence(term="input", reason=reason), *(evidence for _, evidence in ruled)],
         )
@@ -299,7 +301,7 @@ class Session:
         What the sub-agent gets as system or user messages was written by this agent, so it is no origin:
         it inherits from what explains it.
         """
-        child = Session(self._policy, self._toolbox, redact=self._redact)
+        child = Session(self._policy, self._toolbox, self._model, redact=self._redact)
         child._run, child._sub_agent = self._run, True
         return child
 

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from gatling.energy import TermScore, calibrate, composite
+from gatling.energy import TermScore
 from gatling.plan import Edge, Explanation, Span
 from gatling.runtime.audit import CallStory
 from gatling.runtime.batch import place, read_line
@@ -85,7 +85,7 @@ def calls_of(trace: Trace) -> list[ProposedCall]:
 def story(told: CallStory, trace: Trace) -> RenderableType:
     """Everything the audit knows about one call."""
     verdict = told.verdict
-    tool, joined = told.tool, composite(told.terms)
+    tool, joined = told.tool, told.weights.composite(told.terms)
     head = Text.assemble(
         name(verdict.call_id, "bold"), " calls ", name(verdict.tool, "bold"), " in trace ", name(trace.id)
     )
@@ -103,7 +103,9 @@ def story(told: CallStory, trace: Trace) -> RenderableType:
         (
             "Verdict",
             Group(
-                Text(f"the terms join to {joined:.2f}, calibrated {calibrate(joined):.2f}"),
+                Text(
+                    f"the terms join to {joined:.2f}, calibrated {told.weights.calibration.apply(joined):.2f}"
+                ),
                 Text(f"{verdict.decision}, energy {verdict.energy:.2f}", STYLES[verdict.decision]),
                 because(verdict.evidence, len(verdict.evidence)),
                 Text(safe(told.problem, 300) if told.problem else ""),

@@ -1,0 +1,170 @@
+"""A bundle: all that an audit needs of a model, in one file, and no torch.
+
+It is a safetensors file (https://github.com/huggingface/safetensors): the network's arrays, and in the file's
+metadata a `Card` as JSON with the weights, the calibration, and what it was trained on. The file's own hash
+over both makes a changed byte visible. `default()` is the bundle that the package ships.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gatling.energy import Weights
+
+FORMAT: Final = 1
+"""Raised when an older reader could not use a bundle."""
+
+LARGEST = 64 << 20
+"""Bytes of a bundle at most; what is larger is no bundle."""
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+class BundleError(ValueError):
+    """A file that is no usable bundle; the message names the file, what is wrong and a remedy."""
+
+
+class Data(BaseModel):
+    """One set of runs that a bundle was made from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    role: Literal["train", "validation", "calibration", "fusion"]
+    licence: str
+    runs: int
+    groups: int
+    sha256: str
+    """Of the build's manifest or of the traces' file."""
+
+
+class Card(BaseModel):
+    """What a bundle says of itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = FORMAT
+    name: str
+    gatling: str
+    """Version of the package that made it."""
+    command: str
+    """What remakes it."""
+    data: tuple[Data, ...]
+    limits: tuple[str, ...]
+    """What it is known not to do."""
+    weights: Weights
+    network: dict[str, Any] | None = None
+    """The network's configuration; None for analytic terms alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A card and the arrays of its network."""
+
+    card: Card
+    arrays: Arrays
+
+    @property
+    def weights(self) -> Weights:
+        """Analytic weights, gains and calibration."""
+        return self.card.weights
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the terms that an audit with this bundle has."""
+        return tuple(term.name for term in self.weights.terms)
+
+    @property
+    def sha256(self) -> str:
+        """Hash over card and arrays: 64 hexadecimal digits, the same on every machine."""
+        digest = hashlib.sha256(_canonical(self.card).encode())
+        for name in sorted(self.arrays):
+            array = np.ascontiguousarray(self.arrays[name], "<f4")
+            digest.update(f"{name} {array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: str | Path) -> None:
+        """Write the bundle; the file is there whole or not at all, and its bytes depend on nothing else."""
+        from safetensors.numpy import save
+
+        metadata = {"card": _canonical(self.card), "sha256": self.sha256}
+        ordered = {name: np.ascontiguousarray(self.arrays[name], "<f4") for name in sorted(self.arrays)}
+        partial = Path(f"{path}.partial")
+        partial.write_bytes(save(ordered, metadata))
+        os.replace(partial, path)
+
+
+def load(path: str | Path) -> Bundle:
+    """Read a bundle and check it.
+
+    Raises:
+        BundleError: the file is no bundle, of another format, damaged, or holds what no audit can use.
+        OSError: it cannot be read.
+    """
+    file = Path(path)
+    if file.stat().st_size > LARGEST:
+        raise BundleError(f"{file}: larger than {LARGEST >> 20} MiB; name a bundle that gatling train wrote")
+    return _read(file.read_bytes(), str(file))
+
+
+def _read(content: bytes, where: str) -> Bundle:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as read_arrays
+
+    try:
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size]).get("__metadata__") or {}
+        arrays = read_arrays(content)
+    except (SafetensorError, ValueError, AttributeError, RecursionError) as error:
+        reason = type(error).__name__
+        raise BundleError(
+            f"{where}: no safetensors file ({reason}); name a bundle, or fetch it again"
+        ) from None
+    if "card" not in metadata:
+        raise BundleError(f"{where}: safetensors without a card; name a bundle that gatling train wrote")
+    try:
+        raw = json.loads(metadata["card"])
+        if isinstance(raw, dict) and raw.get("format") != FORMAT:
+            raise BundleError(
+                f"{where}: format {raw.get('format')!r}, this version reads {FORMAT}; "
+                "update gatling, or make the bundle again"
+            )
+        card = Card.model_validate_json(metadata["card"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, ("card", *first["loc"])))
+        raise BundleError(f"{where}: {field}: {first['msg']}; make the bundle again") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, BundleError):
+            raise
+        raise BundleError(f"{where}: its card is no JSON; fetch the file again") from None
+    odd = [n for n, a in arrays.items() if a.dtype != np.float32 or not np.isfinite(a).all()]
+    if odd:
+        raise BundleError(f"{where}: arrays {sorted(odd)[:3]} hold what is no finite float32; fetch it again")
+    bundle = Bundle(card, arrays)
+    if metadata.get("sha256") != bundle.sha256:
+        raise BundleError(f"{where}: its content does not match its hash; fetch the file again")
+    return bundle
+
+
+def _canonical(card: Card) -> str:
+    return json.dumps(card.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+@lru_cache(maxsize=1)
+def default() -> Bundle:
+    """The bundle that the package ships; see its model card in `docs/model.md`."""
+    path = Path(__file__).with_name("default.safetensors")
+    return _read(path.read_bytes(), path.name)

@@ -1,0 +1,184 @@
+"""What the network reads of a call: texts with numbers, taken from a plan. NumPy alone: audits use it too.
+
+A text is later replaced by its vector (`gatling.text.Encoder`), so a view holds no learned thing. Everything
+in it is known when the call is proposed: later calls and texts do not enter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gatling.energy.hierarchy import SIGNS, privilege, quantities
+from gatling.plan import (
+    JSON,
+    ArgumentProvenance,
+    Edge,
+    Effect,
+    ExecutionPlan,
+    Explanation,
+    Span,
+    ToolCall,
+    TrustTier,
+)
+from gatling.spans import leaves
+from gatling.text import Matrix, name_words
+from gatling.values import value_words
+
+USER_TEXTS, SYSTEM_TEXTS, VERIFIED_TEXTS = 16, 12, 4
+"""Texts of each trusted tier that the intent tower reads: the user's and the services' latest, the
+deployer's first."""
+ARGUMENTS, EXPLANATIONS = 10, 10
+"""Argument leaves and explaining spans that the plan tower reads of one call."""
+LONGEST = 400
+"""Characters of a text that are read."""
+
+ROLES = ("user", "system", "verified", "delegated")
+"""What a trusted text is; the last is a stranger's text that the user handed over to."""
+CALL_NUMBERS = (
+    *(f"effect {effect.value}" for effect in Effect),
+    "privilege",
+    "volume",
+    "window",
+    "depth",
+    "sensitivity",
+    "support",
+    "overlap",
+    "coverage",
+    "exposed",
+    "arguments",
+    "calls before",
+)
+ARGUMENT_NUMBERS = (
+    "from the model",
+    *(f"from {tier.name.lower()}" for tier in TrustTier),
+    "share",
+    "rarity",
+    "pointed",
+    "datum",
+    "length",
+)
+EXPLANATION_NUMBERS = tuple(SIGNS)
+"""The quantities of the hierarchy term."""
+
+
+class Items(NamedTuple):
+    """Texts as words, each with its numbers."""
+
+    words: list[list[str]]
+    numbers: Matrix
+    """(texts, numbers), about -1 to 1."""
+
+
+class View(NamedTuple):
+    """What the network reads of one call."""
+
+    intent: Items
+    """Trusted texts; numbers one-hot by `ROLES`."""
+    call: Items
+    """Two rows, the tool's name and the arguments' values; numbers by `CALL_NUMBERS`, the same in both."""
+    arguments: Items
+    """Numbers by `ARGUMENT_NUMBERS`."""
+    explanations: Items
+    """Untrusted texts that may explain the call; numbers by `EXPLANATION_NUMBERS`."""
+    sources: tuple[int, ...]
+    """Indices of earlier calls whose output feeds this one, ascending."""
+
+
+def views(plan: ExecutionPlan) -> list[View]:
+    """The views of a plan's calls, in order."""
+    feeds: dict[int, list[Edge]] = {}
+    for edge in plan.edges:
+        feeds.setdefault(edge.target, []).append(edge)
+    return [view(call, index, plan.spans, feeds.get(index, ())) for index, call in enumerate(plan.calls)]
+
+
+def view(call: ToolCall, index: int, spans: Sequence[Span], edges: Sequence[Edge]) -> View:
+    """What the network reads of the call at `index`, of the spans before it and of the edges into it."""
+    return View(
+        _intent(call, spans),
+        _call(call, index),
+        _arguments(call.provenance),
+        _explanations(call, spans),
+        tuple(sorted({edge.source for edge in edges if edge.source < index})),
+    )
+
+
+def _items(found: list[tuple[str, list[float]]], width: int) -> Items:
+    numbers = np.array([numbers for _, numbers in found], np.float32).reshape(-1, width)
+    return Items([value_words(text[:LONGEST]) for text, _ in found], numbers)
+
+
+def _intent(call: ToolCall, spans: Sequence[Span]) -> Items:
+    before = spans[: call.seen]
+    user, system, verified = (
+        [span.text for span in before if span.tier is tier]
+        for tier in (TrustTier.USER, TrustTier.SYSTEM, TrustTier.VERIFIED)
+    )
+    delegated = [spans[e.span].text for e in call.explanations if e.delegated > 0.5]
+    texts = (
+        user[-USER_TEXTS:],
+        system[:SYSTEM_TEXTS],
+        verified[-VERIFIED_TEXTS:],
+        delegated[:4],
+    )
+    eye = np.eye(len(ROLES)).tolist()
+    return _items([(text, eye[role]) for role, of in enumerate(texts) for text in of], len(ROLES))
+
+
+def _call(call: ToolCall, index: int) -> Items:
+    scope = call.scope
+    numbers = [
+        *(float(effect in call.effects) for effect in Effect),
+        privilege(call),
+        math.log1p(max(0.0, scope.volume)) / 10,
+        math.log1p(max(0.0, scope.window_days)) / 6,
+        min(scope.depth, 10) / 10,
+        (scope.sensitivity - 1) / 4,
+        call.support / 8,
+        call.overlap,
+        call.coverage,
+        float(bool(call.explanations)),
+        math.log1p(len(call.provenance)) / 3,
+        math.log1p(index) / 3,
+    ]
+    values = [word for value in _texts(call.arguments) for word in value_words(value[:LONGEST])[:24]]
+    return Items([name_words(call.tool[:256]), values[:96]], np.array([numbers, numbers], np.float32))
+
+
+def _texts(arguments: JSON) -> list[str]:
+    found = []
+    for count, (_, value) in enumerate(leaves(arguments)):
+        if count == ARGUMENTS:
+            break
+        found.append(str(value))
+    return found
+
+
+def _arguments(provenance: Sequence[ArgumentProvenance]) -> Items:
+    found = []
+    for argument in provenance[:ARGUMENTS]:
+        tiers = [float(argument.tier is None), *(float(argument.tier is tier) for tier in TrustTier)]
+        numbers = [
+            *tiers,
+            max((origin.share for origin in argument.origins), default=0.0),
+            argument.rarity,
+            float(argument.pointed),
+            float(argument.datum),
+            math.log1p(len(argument.value)) / 8,
+        ]
+        path = " ".join(name_words(argument.path[:256]))
+        found.append((f"{path} {argument.value[:LONGEST]}", numbers))
+    return _items(found, len(ARGUMENT_NUMBERS))
+
+
+def _explanations(call: ToolCall, spans: Sequence[Span]) -> Items:
+    def strength(explanation: Explanation) -> float:
+        return explanation.call + explanation.information + explanation.share
+
+    kept = sorted(call.explanations, key=lambda e: (-strength(e), e.span))[:EXPLANATIONS]
+    found = [(spans[e.span].text, [float(x) for x in quantities(call, e)]) for e in kept]
+    return _items(found, len(EXPLANATION_NUMBERS))
