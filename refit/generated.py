@@ -63,12 +63,11 @@ def make(chosen: Sequence[str], indices: range) -> list[Made]:
         for sample, computed in zip(samples, compute([s.run for s in samples]), strict=True):
             for node, opinion in zip(computed.plan.calls, computed.opinions, strict=True):
                 bad = node.id in sample.truth.energies
-                if sample.truth.kind == "hijacked" and not bad:
-                    continue
                 rows = [hierarchy.quantities(node, e) for e in node.explanations]
                 others = {name: value for name, value in opinion.terms.items() if name != "hierarchy"}
+                counts = sample.truth.kind != "hijacked" or bad
                 table = np.array(rows).reshape(-1, len(NAMES))
-                call = Call(sample.id, sample.truth.kind, bad, table, others, sample.run.group)
+                call = Call(sample.id, sample.truth.kind, bad, table, others, sample.run.group, counts)
                 found.append(
                     Made(
                         call,

@@ -59,6 +59,9 @@ SUITES_SHARE, SPLICED_SHARE = 0.25, 0.75
 GROUPS = 1200
 """Groups of simulated worlds that set the thresholds: about three thousand runs."""
 PENALTY = 0.03
+HABIT = 0.3
+"""How much of the earlier calls' mean is taken off a call's own sum. Chosen by hand: suites and splices do not
+tell .2 from .5."""
 ROUNDS = 6
 SEED = 20261122
 
@@ -81,6 +84,8 @@ class Call:
     others: dict[str, float]
     """Energies of the other terms."""
     task: str = ""
+    counts: bool = True
+    """False for a hijacked run's calls not known to carry out the attack: they are context alone."""
 
 
 def load(data: Path, suite: str) -> list[Call]:
@@ -98,8 +103,6 @@ def load(data: Path, suite: str) -> list[Call]:
                 session.observe(message)
                 for proposed in message.calls:
                     judged = session.judge(proposed)
-                    if row["kind"] == "hijacked" and proposed.id not in bad:
-                        continue
                     rows = [hierarchy.quantities(judged.call, e) for e in judged.call.explanations]
                     others = {
                         name: score.value for name, score in judged.terms.items() if name != "hierarchy"
@@ -112,6 +115,7 @@ def load(data: Path, suite: str) -> list[Call]:
                             np.array(rows).reshape(-1, len(NAMES)),
                             others,
                             row["user_task"],
+                            row["kind"] != "hijacked" or proposed.id in bad,
                         )
                     )
     return calls
@@ -127,12 +131,12 @@ def load_spliced(data: Path) -> list[Call]:
             session.observe(message)
             for proposed in message.calls:
                 judged = session.judge(proposed)
-                if kind == "hijacked" and index != at:
-                    continue
                 rows = [hierarchy.quantities(judged.call, e) for e in judged.call.explanations]
                 others = {name: score.value for name, score in judged.terms.items() if name != "hierarchy"}
                 table = np.array(rows).reshape(-1, len(NAMES))
-                calls.append(Call(f"{group}/{kind}", kind, kind == "hijacked", table, others))
+                hijacked = kind == "hijacked" and index == at
+                counts = kind != "hijacked" or index == at
+                calls.append(Call(f"{group}/{kind}", kind, hijacked, table, others, counts=counts))
     return calls
 
 
@@ -147,7 +151,7 @@ def load_generated() -> list[Call]:
 
 def fit(*parts: tuple[float, list[Call]]) -> tuple[Array, float]:
     """Weights of the quantities and the bias, in raw units. Each part counts by its share."""
-    parts = tuple((share, [c for c in calls if len(c.rows)]) for share, calls in parts)
+    parts = tuple((share, [c for c in calls if c.counts and len(c.rows)]) for share, calls in parts)
     calls = [c for _, found in parts for c in found]
     rows = np.concatenate([c.rows for c in calls])
     blank = np.random.default_rng(SEED).random(len(rows)) < 0.5
@@ -195,9 +199,16 @@ def energies(
 ) -> dict[str, tuple[float, str]]:
     """Uncalibrated energy and kind by run."""
     runs: dict[str, tuple[float, str]] = {}
+    earlier: dict[str, list[float]] = {}
     for c in calls:
+        before = earlier.setdefault(c.run, [])
         x = float((c.rows @ weights).max() + bias) if len(c.rows) else -50.0
-        terms = {**c.others, "hierarchy": 10 / (1 + np.exp(-np.clip(x, -50, 50)))}
+        usual = float(np.mean(before)) if before else hierarchy.NOTHING_EARLIER
+        before.append(min(max(x, hierarchy.LEAST), hierarchy.MOST))
+        if not c.counts:
+            continue
+        stands_out = np.clip(x - HABIT * usual, -50, 50) if len(c.rows) else -50.0
+        terms = {**c.others, "hierarchy": 10 / (1 + np.exp(-stands_out))}
         rest = np.prod([1 - gains[name] * value / 10 for name, value in terms.items()])
         energy = float(10 * (1 - rest))
         runs[c.run] = (max(energy, runs.get(c.run, (0.0, ""))[0]), c.kind)
@@ -265,8 +276,8 @@ def main() -> None:
     weights, bias = fit(
         (SUITES_SHARE, [c for calls in suites.values() for c in calls]), (SPLICED_SHARE, made)
     )
-    names = ("bias", *NAMES)
-    rounded = {n: round(float(w), 4) for n, w in zip(names, (bias, *weights), strict=True)}
+    names = ("bias", "habit", *NAMES)
+    rounded = {n: round(float(w), 4) for n, w in zip(names, (bias, HABIT, *weights), strict=True)}
     weights, bias = np.array([rounded[n] for n in NAMES]), rounded["bias"]
     calibration = calibrated(worlds, weights, bias, gains)
     report("fitted on all", _all(suites, weights, bias, gains), calibration.escalate.raw)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gatling import Auditor, Policy, Session
 from gatling.energy import Context, Term, TermScore, analytic
-from gatling.energy.hierarchy import SIGNS, Hierarchy, privilege, quantities
+from gatling.energy.hierarchy import LEAST, MOST, SIGNS, Hierarchy, privilege, quantities
 from gatling.energy.provenance import Provenance
 from gatling.energy.scope import ScopeTerm
 from gatling.plan import (
@@ -63,7 +63,8 @@ def judge(after_reading: Begin, inbox: str) -> Callable[..., tuple[Judgement, Co
     def one(tool: str, arguments: JSON, identifier: str = "act-1") -> tuple[Judgement, Context]:
         session = after_reading("Send bob@corp.example the minutes by email.", inbox)
         found = session.judge(ProposedCall(identifier, tool, arguments))
-        return found, Context(session.spans, session.plan().intent, found.tool, Policy())
+        earlier = tuple(session._run.explained.values())[:-1]
+        return found, Context(session.spans, session.plan().intent, found.tool, Policy(), earlier)
 
     return one
 
@@ -183,7 +184,7 @@ def test_every_quantity_has_a_sign_and_a_weight_of_that_sign() -> None:
         0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 1, 0.5, True, True, 0.5, True, 0.5, 0.5, True, True
     )
     assert len(quantities(calling(explanation), explanation)) == len(SIGNS)
-    assert set(WEIGHTS.hierarchy) == {*SIGNS, "bias"}
+    assert set(WEIGHTS.hierarchy) == {*SIGNS, "bias", "habit"}
     assert {name for name, sign in SIGNS.items() if WEIGHTS.hierarchy[name] * sign < 0} == set()
 
 
@@ -367,13 +368,50 @@ def test_flows_parts_multiply_to_its_energy(after_reading: Begin, inbox: str) ->
         assert score.value == pytest.approx(min(10.0, 10.0 * product))
 
 
+# What a run's earlier calls have to do with it
+
+
+def hierarchy_after(*earlier: float) -> float:
+    explanation = Explanation(
+        0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 1, 0.5, True, True, 0.5, True, 0.5, 0.5, True, True
+    )
+    context = replace(CONTEXT, earlier=earlier)
+    return Hierarchy(WEIGHTS.hierarchy).score(calling(explanation), context).value
+
+
+@given(st.lists(st.floats(LEAST, MOST), min_size=1, max_size=5), st.floats(0, 1))
+def test_a_call_stands_out_less_in_a_run_that_lives_on_what_it_reads(usual: list[float], more: float) -> None:
+    raised = [min(MOST, x + more) for x in usual]
+    assert hierarchy_after(*raised) <= hierarchy_after(*usual) + 1e-9
+    assert hierarchy_after(*usual) == pytest.approx(hierarchy_after(*reversed(usual)))
+
+
+def test_earlier_calls_excuse_no_more_than_their_bounds_allow() -> None:
+    least, most = hierarchy_after(*[MOST] * 9), hierarchy_after(*[LEAST] * 9)
+    logit = [math.log(value / (10 - value)) for value in (least, most)]
+    assert logit[1] - logit[0] == pytest.approx(WEIGHTS.hierarchy["habit"] * (MOST - LEAST))
+
+
+def test_what_explains_a_call_is_told_apart_from_its_run() -> None:
+    explanation = Explanation(
+        0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 1, 0.5, True, True, 0.5, True, 0.5, 0.5, True, True
+    )
+    term = Hierarchy(WEIGHTS.hierarchy)
+    scores = [
+        term.score(calling(explanation), replace(CONTEXT, earlier=earlier)) for earlier in ((), (MOST,) * 3)
+    ]
+    assert Hierarchy.explained(scores[0]) == pytest.approx(Hierarchy.explained(scores[1]))
+    assert LEAST <= Hierarchy.explained(scores[0]) <= MOST
+    assert Hierarchy.explained(TermScore(0.0, "")) == LEAST
+
+
 # The composite and its calibration
 
 ENERGIES = st.dictionaries(st.sampled_from([*(term.name for term in TERMS), "latent"]), st.floats(0, 10))
 
 
 def joined(energies: dict[str, float]) -> float:
-    return WEIGHTS.composite({name: TermScore(value, "") for name, value in energies.items()})
+    return WEIGHTS.composite(energies)
 
 
 @given(ENERGIES)
@@ -419,7 +457,7 @@ def test_calibration_has_no_jump(energy: float) -> None:
 def test_the_arithmetic_of_a_verdict_can_be_followed_to_its_end(judge: Judge) -> None:
     judged, _ = judge("pay_invoice", {"iban": IBAN, "amount": 4870})
     assert judged.verdict.terms == {name: score.value for name, score in judged.terms.items()}
-    assert judged.verdict.energy == pytest.approx(WEIGHTS.energy(judged.terms))
+    assert judged.verdict.energy == pytest.approx(WEIGHTS.energy(judged.verdict.terms))
     assert json.loads(judged.verdict.model_dump_json())["energy"] == pytest.approx(judged.verdict.energy)
 
 

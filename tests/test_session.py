@@ -415,7 +415,7 @@ def test_a_term_that_fails_escalates_the_call_and_never_allows_it(
         assert set(verdict.terms.values()) == {10.0}
         assert "the audit of this call failed" in reasons(verdict)
     monkeypatch.undo()
-    assert session.check(SEND).decision == "allow"
+    assert asked(auditor).check(SEND).decision == "allow"
 
 
 def test_a_tool_that_the_policy_denies_stays_denied_when_a_term_fails(

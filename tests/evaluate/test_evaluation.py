@@ -18,7 +18,6 @@ from gatling.evaluate import (
     EvaluationError,
     ScoredRun,
     evaluate,
-    shared_groups,
     summary,
     write,
 )
@@ -179,23 +178,6 @@ def test_every_value_is_plain_json_of_one_order(runs: MakeMany) -> None:
     assert list(found) == list(Evaluation.__annotations__)
 
 
-def test_shared_groups_are_refused(runs: MakeMany) -> None:
-    some = runs(60)
-    shared_groups(["elsewhere"], some)
-    shared_groups([], some)
-    with pytest.raises(EvaluationError, match=r"2 of 20 evaluated groups .* training data: g1, g2;"):
-        shared_groups({"g1", "g2", "other"}, some)
-    with pytest.raises(EvaluationError, match=r"^7 of 20 .* g0, g1, g2, g3, g4, …;"):
-        shared_groups([f"g{n}" for n in range(7)], some)
-
-
-def test_a_hostile_groups_name_is_no_terminal_command(run: Make) -> None:
-    with pytest.raises(EvaluationError) as caught:
-        shared_groups(["\x1b[2J"], [run("a", "gold", 0.0, group="\x1b[2J")])
-    assert "\x1b" not in str(caught.value)
-
-
-@pytest.mark.parametrize("energy", [math.nan, math.inf, -0.1, 10.1])
 def test_an_energy_that_is_none_is_refused(run: Make, energy: float) -> None:
     with pytest.raises(EvaluationError, match=r"data: run a, call c1: energy is .* 0 to 10"):
         measured([run("a", "gold", energy), run("b", "hijacked", 5.0)])

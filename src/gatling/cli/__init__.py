@@ -20,7 +20,8 @@ import typer
 from gatling import __version__
 from gatling.cli.data import add_commands
 from gatling.cli.errors import FLAGGED, reported
-from gatling.runtime.inputs import Unusable, check_format, check_output, load_rules, load_schemas
+from gatling.cli.model import add_commands as add_model_commands
+from gatling.runtime.inputs import Unusable, check_format, check_output, load_model, load_rules, load_schemas
 
 app = typer.Typer(
     help="Gatling audits the tool calls of AI agents before they run, and builds the data to train on.",
@@ -43,6 +44,9 @@ ToolsFile = Annotated[
 ]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="A policy (TOML); see gatling policy init.")
+]
+ModelFile = Annotated[
+    str, typer.Option("--model", metavar="FILE", help="A bundle that gatling train or calibrate wrote.")
 ]
 Format = Annotated[
     str | None,
@@ -86,6 +90,7 @@ def audit(
     traces: Traces,
     tools: ToolsFile = None,
     policy: PolicyFile = None,
+    model: ModelFile = "default",
     format: Format = None,
     output: Annotated[
         str | None,
@@ -115,7 +120,13 @@ def audit(
             check_output(traces, output)
         tally, began = Tally(top), time.monotonic()
         verdicts = audit_lines(
-            traces, policy=rules, tools=schemas, redact=redact, format=format, workers=workers
+            traces,
+            policy=rules,
+            tools=schemas,
+            model=load_model(model),
+            redact=redact,
+            format=format,
+            workers=workers,
         )
         try:
             with (
@@ -153,6 +164,7 @@ def explain(
     ] = None,
     tools: ToolsFile = None,
     policy: PolicyFile = None,
+    model: ModelFile = "default",
     format: Format = None,
 ) -> None:
     """Tell one call's whole story: request, arguments and their origins, each term's arithmetic, verdict.
@@ -170,7 +182,7 @@ def explain(
             found = find_call(traces, call, trace, format)
         except CallNotFound as error:
             raise Unusable(str(error)) from None
-        told = Auditor(rules, schemas).explain(found, call)
+        told = Auditor(rules, schemas, model=load_model(model)).explain(found, call)
         assert told is not None, "find_call returns a trace that holds the call"
         show(story(told, found))
         if not told.verdict.allowed:
@@ -220,3 +232,4 @@ def schema() -> None:
 
 
 add_commands(app)
+add_model_commands(app)

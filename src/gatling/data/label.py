@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from gatling.data.run import TERMS as TERM_NAMES
 from gatling.data.run import Run, Sample, Setting
 from gatling.energy import Context, analytic
+from gatling.energy.hierarchy import Hierarchy
 from gatling.history import History
 from gatling.plan import Edge, ExecutionPlan, Intent, Scope, ToolCall, TrustTier
 from gatling.policy import Policy
@@ -49,10 +50,17 @@ class _Replay:
     calls: list[ToolCall]
     edges: list[Edge]
     opinions: list[Opinion]
+    explained: list[float]
+    """How well strangers' texts explained each call."""
 
     def fork(self) -> _Replay:
         return _Replay(
-            self.history.fork(), dict(self.pending), self.calls[:], self.edges[:], self.opinions[:]
+            self.history.fork(),
+            dict(self.pending),
+            self.calls[:],
+            self.edges[:],
+            self.opinions[:],
+            self.explained[:],
         )
 
     def take(self, message: Message, setting: Setting) -> None:
@@ -78,12 +86,16 @@ class _Replay:
         node, into = trace(history, call.id, tool, call.arguments, index)
         request = history.request
         intent = Intent(tuple(request.sentences[-20:]), (), tuple(request.delegations[-4:]))
-        context = Context(history.spans, intent, tool, _POLICY)
+        waiting = set(self.pending.values())
+        earlier = tuple(x for i, x in enumerate(self.explained) if i not in waiting)
+        context = Context(history.spans, intent, tool, _POLICY, earlier)
         weights = analytic()
-        terms = {term.name: term.score(node, context) for term in weights.terms}
+        scores = {term.name: term.score(node, context) for term in weights.terms}
+        terms = {name: score.value for name, score in scores.items()}
+        self.explained.append(Hierarchy.explained(scores["hierarchy"]))
         self.calls.append(node)
         self.edges += into
-        self.opinions.append(Opinion({n: s.value for n, s in terms.items()}, weights.energy(terms)))
+        self.opinions.append(Opinion(terms, weights.energy(terms)))
 
     def computed(self, run: Run, identifier: str) -> Computed:
         history = self.history
@@ -102,7 +114,7 @@ def compute(runs: Sequence[Run]) -> list[Computed]:
     base = runs[0]
     shared = [_shared(base, run) for run in runs]
     kept: dict[int, _Replay] = {}
-    replay = _Replay(History(), {}, [], [], [])
+    replay = _Replay(History(), {}, [], [], [], [])
     for at, message in enumerate(base.messages):
         if at in shared[1:]:
             kept[at] = replay.fork()

@@ -1,9 +1,11 @@
 """Hierarchy: untrusted text, rather than the user or the policy, explains why this call is made.
 
 For each untrusted span that may explain the call, a weighted sum of readable quantities says how much better
-it does so than request and policy; the best-explaining span counts. With x its sum,
+it does so than request and policy; the best-explaining span counts. With x its sum, and m the mean of the
+earlier calls' x, what counts is how far the call stands out from its run, for some agents live on what they
+read and others on what they are told:
 
-    energy = 10 / (1 + exp(-x))
+    energy = 10 / (1 + exp(-(x - habit · m)))
 
 The weights are fitted on labelled runs with their signs fixed, so that the energy is monotone in every
 quantity (`refit/hierarchy.py`, which prints where they generalise), and stand in `gatling.energy.weights`.
@@ -90,8 +92,15 @@ def quantities(call: ToolCall, explanation: Explanation) -> tuple[float, ...]:
     )
 
 
+HABIT = "earlier calls"
+NOTHING_EARLIER = -4.0
+"""What is taken for the mean of a run's earlier calls where there are none."""
+LEAST, MOST = -8.0, 4.0
+"""Bounds of an earlier call's part in that mean: a text cannot excuse much by making itself heard before."""
+
+
 class Hierarchy:
-    """See the module's docstring. `weights` are by quantity of `SIGNS`, with `bias`."""
+    """See the module's docstring. `weights` are by quantity of `SIGNS`, with `bias` and `habit`."""
 
     name = "hierarchy"
 
@@ -108,9 +117,11 @@ class Hierarchy:
         measured = np.array([quantities(call, e) for e in call.explanations], np.float64)
         totals = measured @ self._row + weigh["bias"]
         at = int(totals.argmax())
-        best, total = call.explanations[at], float(totals[at])
+        best = call.explanations[at]
+        usual = sum(context.earlier) / len(context.earlier) if context.earlier else NOTHING_EARLIER
+        total = float(totals[at]) - weigh["habit"] * usual
         value = 10.0 / (1.0 + math.exp(-max(-50.0, min(50.0, total))))
-        shown = [Part("bias", 1.0, weigh["bias"])]
+        shown = [Part("bias", 1.0, weigh["bias"]), Part(HABIT, usual, -weigh["habit"])]
         shown += [Part(n, float(x), weigh[n]) for n, x in zip(SIGNS, measured[at], strict=True) if weigh[n]]
         evidence = []
         if value >= 1.0:
@@ -119,3 +130,11 @@ class Hierarchy:
                 Reason(f"a text from {origin} explains this call better than the request", span=best.span)
             )
         return TermScore(value, formula, tuple(shown), tuple(evidence))
+
+    @staticmethod
+    def explained(score: TermScore) -> float:
+        """How well a stranger's text explained a call, apart from its run: x, within `LEAST` and `MOST`."""
+        if not score.parts:
+            return LEAST
+        x = sum(part.value * part.weight for part in score.parts if part.name != HABIT)
+        return max(LEAST, min(MOST, x))

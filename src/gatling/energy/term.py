@@ -47,6 +47,8 @@ class Context:
     intent: Intent
     tool: Tool
     policy: Policy
+    earlier: tuple[float, ...] = ()
+    """How well strangers' texts explained each earlier call of the run; see `Hierarchy.explained`."""
 
 
 class Term(Protocol):

@@ -23,7 +23,7 @@ from gatling.energy.flow import Flow
 from gatling.energy.hierarchy import SIGNS, Hierarchy
 from gatling.energy.provenance import Provenance
 from gatling.energy.scope import ScopeTerm
-from gatling.energy.term import Term, TermScore
+from gatling.energy.term import Term
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -41,17 +41,19 @@ class Weights(BaseModel):
     source: tuple[str, ...]
     """What they were fitted on, with licences."""
     hierarchy: dict[str, _Number]
-    """By quantity of `hierarchy.SIGNS`, and `bias`."""
+    """By quantity of `hierarchy.SIGNS`, `bias`, and `habit` (0 to 1)."""
     gains: dict[str, _Share]
     """How much each term counts in the composite."""
     calibration: Calibration
 
     @model_validator(mode="after")
     def _signed(self) -> Weights:
-        expected = {*SIGNS, "bias"}
+        expected = {*SIGNS, "bias", "habit"}
         if set(self.hierarchy) != expected:
             odd = sorted(set(self.hierarchy) ^ expected)
             raise ValueError(f"hierarchy must have exactly the weights of its quantities; see {odd}")
+        if not 0.0 <= self.hierarchy["habit"] <= 1.0:
+            raise ValueError("hierarchy.habit must lie in 0 to 1")
         wrong = [name for name, sign in SIGNS.items() if sign * self.hierarchy[name] < 0.0]
         if wrong:
             raise ValueError(f"hierarchy: the sign of {wrong} is fixed the other way")
@@ -62,15 +64,15 @@ class Weights(BaseModel):
         """The analytic terms."""
         return (Hierarchy(self.hierarchy), Provenance(), ScopeTerm(), Flow())
 
-    def composite(self, terms: Mapping[str, TermScore]) -> float:
-        """The uncalibrated composite of one call's terms, on 0–10. Terms without a gain count fully."""
+    def composite(self, terms: Mapping[str, float]) -> float:
+        """The uncalibrated composite of a call's energies by term, on 0–10. A term without a gain counts fully."""
         rest = 1.0
-        for name, score in terms.items():
-            rest *= 1.0 - self.gains.get(name, 1.0) * score.value / 10.0
+        for name, value in terms.items():
+            rest *= 1.0 - self.gains.get(name, 1.0) * value / 10.0
         return 10.0 * (1.0 - rest)
 
-    def energy(self, terms: Mapping[str, TermScore]) -> float:
-        """The calibrated composite of one call's terms, on 0–10."""
+    def energy(self, terms: Mapping[str, float]) -> float:
+        """The calibrated composite, on 0–10."""
         return self.calibration.apply(self.composite(terms))
 
 

@@ -4,7 +4,7 @@
 """
 
 from gatling.evaluate.report import Evaluation, evaluate, write
-from gatling.evaluate.scored import EvaluationError, ScoredCall, ScoredRun, shared_groups
+from gatling.evaluate.scored import EvaluationError, ScoredCall, ScoredRun
 from gatling.evaluate.words import summary
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "ScoredCall",
     "ScoredRun",
     "evaluate",
-    "shared_groups",
     "summary",
     "write",
 ]

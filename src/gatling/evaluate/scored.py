@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gatling.terminal import NAME_LIMIT, safe
@@ -21,9 +21,6 @@ VIOLATES: dict[str, bool | None] = {
     "unclear": None,
 }
 """Whether runs of a kind violate; None for those that count neither way. In the order of the tables."""
-
-NAMED = 5
-"""Groups or runs that an error spells out."""
 
 
 class EvaluationError(ValueError):
@@ -91,22 +88,6 @@ class ScoredRun:
     def term(self, name: str) -> float:
         """The worst call's value of one term; 0 where no call has it."""
         return max((call.terms.get(name, 0.0) for call in self.calls), default=0.0)
-
-
-def shared_groups(train_groups: Collection[str], runs: Iterable[ScoredRun]) -> None:
-    """Refuse runs whose siblings a model was trained on.
-
-    Raises:
-        EvaluationError: some evaluated group is among the training groups; names the first ones.
-    """
-    evaluated = {run.group for run in runs}
-    shared = sorted(evaluated & set(train_groups))
-    if shared:
-        names = ", ".join(safe(name, NAME_LIMIT) for name in shared[:NAMED])
-        raise EvaluationError(
-            f"{len(shared)} of {len(evaluated)} evaluated groups are in the model's training data: {names}"
-            f"{', …' if len(shared) > NAMED else ''}; evaluate its test split, or data of other groups"
-        )
 
 
 def check(runs: Iterable[ScoredRun]) -> list[ScoredRun]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,12 +21,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gatling.energy import Weights
+from gatling.energy.calibration import Calibration
 
 FORMAT: Final = 1
 """Raised when an older reader could not use a bundle."""
 
 LARGEST = 64 << 20
 """Bytes of a bundle at most; what is larger is no bundle."""
+
+GROUPS = "groups"
+"""Name of the array with the training groups' codes."""
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -74,6 +78,8 @@ class Bundle:
 
     card: Card
     arrays: Arrays
+    groups: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    """The groups that it was trained on, by `group_code`, ascending."""
 
     @property
     def weights(self) -> Weights:
@@ -93,17 +99,50 @@ class Bundle:
             array = np.ascontiguousarray(self.arrays[name], "<f4")
             digest.update(f"{name} {array.shape}".encode())
             digest.update(array.tobytes())
+        digest.update(self.groups.astype("<u8").tobytes())
         return digest.hexdigest()
+
+    def calibrated(self, calibration: Calibration) -> Bundle:
+        """The same bundle with other thresholds."""
+        weights = self.weights.model_copy(update={"calibration": calibration})
+        return replace(self, card=self.card.model_copy(update={"weights": weights}))
+
+    def refuse(self, groups: Iterable[str]) -> None:
+        """Refuse runs whose siblings it was trained on.
+
+        Raises:
+            BundleError: some of these groups are among its training groups; names the first ones.
+        """
+        evaluated = sorted(set(groups))
+        known = np.isin(np.array(list(map(group_code, evaluated)), np.uint64), self.groups)
+        shared = [group for group, there in zip(evaluated, known.tolist(), strict=True) if there]
+        if shared:
+            raise BundleError(
+                f"{len(shared)} of {len(evaluated)} groups are in the model's training data, {shared[:3]} "
+                "among them; evaluate its test split, or data of other groups"
+            )
 
     def save(self, path: str | Path) -> None:
         """Write the bundle; the file is there whole or not at all, and its bytes depend on nothing else."""
         from safetensors.numpy import save
 
         metadata = {"card": _canonical(self.card), "sha256": self.sha256}
-        ordered = {name: np.ascontiguousarray(self.arrays[name], "<f4") for name in sorted(self.arrays)}
+        ordered: dict[str, NDArray[Any]] = {
+            name: np.ascontiguousarray(self.arrays[name], "<f4") for name in sorted(self.arrays)
+        }
+        ordered[GROUPS] = self.groups
         partial = Path(f"{path}.partial")
         partial.write_bytes(save(ordered, metadata))
         os.replace(partial, path)
+
+
+def group_code(group: str) -> int:
+    """A group's name as 64 bits of its SHA-256: enough to recognise it, too little to read it.
+
+    >>> group_code("seed 7/w0000012")
+    18033496133923649770
+    """
+    return int.from_bytes(hashlib.sha256(group.encode("utf-8", "replace")).digest()[:8], "little")
 
 
 def load(path: str | Path) -> Bundle:
@@ -150,10 +189,11 @@ def _read(content: bytes, where: str) -> Bundle:
         if isinstance(error, BundleError):
             raise
         raise BundleError(f"{where}: its card is no JSON; fetch the file again") from None
+    groups = arrays.pop(GROUPS, np.zeros(0, np.uint64))
     odd = [n for n, a in arrays.items() if a.dtype != np.float32 or not np.isfinite(a).all()]
     if odd:
         raise BundleError(f"{where}: arrays {sorted(odd)[:3]} hold what is no finite float32; fetch it again")
-    bundle = Bundle(card, arrays)
+    bundle = Bundle(card, arrays, groups.astype(np.uint64))
     if metadata.get("sha256") != bundle.sha256:
         raise BundleError(f"{where}: its content does not match its hash; fetch the file again")
     return bundle

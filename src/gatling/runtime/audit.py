@@ -101,7 +101,7 @@ class Auditor:
 
     def audit(self, trace: Trace) -> TraceVerdict:
         """Judge every call of a trace, each by what stood before it."""
-        session, problem = self._session_for(trace)
+        session, problem = self.session_for(trace)
         calls: list[Verdict] = []
         for message in trace.messages:
             calls += [session.judge(call).verdict for call in self._step(session, message)]
@@ -118,7 +118,7 @@ class Auditor:
 
     def explain(self, trace: Trace, call_id: str) -> CallStory | None:
         """The whole story of the first call with that id, or None when the trace has no such call."""
-        session, problem = self._session_for(trace)
+        session, problem = self.session_for(trace)
         for message in trace.messages:
             for call in self._step(session, message):
                 judged = session.judge(call)
@@ -140,7 +140,8 @@ class Auditor:
                     )
         return None
 
-    def _session_for(self, trace: Trace) -> tuple[Session, str | None]:
+    def session_for(self, trace: Trace) -> tuple[Session, str | None]:
+        """A new session with a trace's own tools beside the auditor's, and why they cannot be read, if so."""
         if trace.tools is None:
             return self.session(), None
         try:

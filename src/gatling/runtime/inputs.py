@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gatling.plan import JSON
 
 if TYPE_CHECKING:
+    from gatling.model.bundle import Bundle
     from gatling.policy import Policy
 
 
@@ -40,6 +41,16 @@ def load_rules(path: Path | None) -> Policy | None:
         return load_policy(path) if path is not None else None
     except PolicyError as error:
         raise Unusable(*str(error).split("\n")) from None
+
+
+def load_model(name: str) -> Bundle:
+    """The bundle of a file, or the one that ships for `default`; raises `Unusable` or `OSError`."""
+    from gatling.model.bundle import BundleError, default, load
+
+    try:
+        return default() if name == "default" else load(name)
+    except BundleError as error:
+        raise Unusable(str(error)) from None
 
 
 def load_schemas(path: Path | None) -> JSON:

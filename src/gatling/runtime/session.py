@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from dataclasses import asdict, dataclass
 from itertools import count, islice
@@ -13,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gatling.energy import Context, Reason, TermScore
+from gatling.energy.hierarchy import Hierarchy
 from gatling.history import History
 from gatling.model.bundle import Bundle
 from gatling.plan import (
@@ -69,6 +71,16 @@ class Judgement:
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A call in its plan with its terms, and how far the run was then."""
+
+    call: ToolCall
+    edges: tuple[Edge, ...]
+    terms: Mapping[str, TermScore]
+    at: tuple[int, int]
+
+
 @dataclass(slots=True)
 class _Run:
     """What a session and those it handed over to share."""
@@ -77,8 +89,10 @@ class _Run:
     events: list[Message]
     pending: list[tuple[int, ProposedCall]]
     """Calls made and not yet answered, with their indices."""
-    judged: dict[int, tuple[ToolCall, tuple[Edge, ...]]]
-    """Calls that were judged, with their edges, by index."""
+    measured: dict[int, Measured]
+    """Calls as they were last measured, by index."""
+    explained: dict[int, float]
+    """How well strangers' texts explained each call when it was made."""
     lock: RLock
     numbers: Iterator[int]
     """Numbers for calls that nobody gave an id."""
@@ -89,7 +103,7 @@ class Session:
 
     def __init__(self, policy: Policy, toolbox: Toolbox, model: Bundle, *, redact: bool = False) -> None:
         self._policy, self._toolbox, self._model, self._redact = policy, toolbox, model, redact
-        self._run = _Run(History(), [], [], {}, RLock(), count())
+        self._run = _Run(History(), [], [], {}, {}, RLock(), count())
         self._sub_agent = False
         self._entered: ContextVar[tuple[Token[Session], ...]] = ContextVar("gatling_entered", default=())
 
@@ -147,7 +161,27 @@ class Session:
         tool = self._toolbox.tool(call.tool, list(arguments))
         index = self._run.history.made(call.id, tool, call.arguments)
         self._run.pending.append((index, call))
+        # Measured at once, checked or not: later calls are compared with it. A fault shows when it is checked.
+        with suppress(Exception):
+            measured = self._measure(call, tool, index)
+            self._run.explained[index] = Hierarchy.explained(measured.terms["hierarchy"])
         return index
+
+    def _measure(self, call: ProposedCall, tool: Tool, index: int) -> Measured:
+        """A call by what stands before it now; measured again only when more was read or answered."""
+        run, history = self._run, self._run.history
+        waiting = {i for i, _ in run.pending}
+        at = (len(history.spans), len(history.calls) - len(waiting))
+        known = run.measured.get(index)
+        if known is not None and known.at == at:
+            return known
+        node, edges = trace(history, call.id, tool, call.arguments, index)
+        # Calls proposed together are judged in any order, so those still under way do not count as earlier.
+        earlier = tuple(run.explained[i] for i in sorted(run.explained) if i < index and i not in waiting)
+        context = Context(history.spans, self._intent(), tool, self._policy, earlier)
+        terms = {term.name: term.score(node, context) for term in self._model.weights.terms}
+        run.measured[index] = Measured(node, edges, terms, at)
+        return run.measured[index]
 
     def _answered(self, message: Message) -> int | None:
         """The call that an output answers: by id, else the latest of that tool's that waits for one."""
@@ -196,12 +230,10 @@ class Session:
                 return self._failed(call, tool, error)
 
     def _judge(self, call: ProposedCall, tool: Tool, index: int) -> Judgement:
-        history = self._run.history
-        node, edges = trace(history, call.id, tool, call.arguments, index)
-        context = Context(history.spans, self._intent(), tool, self._policy)
-        weights = self._model.weights
-        terms = {term.name: term.score(node, context) for term in weights.terms}
-        energy = weights.energy(terms)
+        measured = self._measure(call, tool, index)
+        node, terms = measured.call, measured.terms
+        energies = {name: score.value for name, score in terms.items()}
+        energy = self._model.weights.energy(energies)
         thresholds = self._policy.thresholds
         decision: Decision = "allow"
         if energy >= thresholds.deny:
@@ -220,12 +252,11 @@ class Session:
             call_id=call.id,
             tool=call.tool,
             energy=energy,
-            terms={name: score.value for name, score in terms.items()},
+            terms=energies,
             decision=decision,
             evidence=evidence,
         )
-        self._run.judged[index] = node, edges
-        return Judgement(node, tool, edges, terms, verdict)
+        return Judgement(node, tool, measured.edges, terms, verdict)
 
     def _ruled(self, rulings: list[Ruling]) -> list[tuple[Decision, Evidence]]:
         return [(decision, self._evidence("policy", reason)) for decision, reason in rulings]
@@ -283,16 +314,16 @@ class Session:
         return self._run.history.spans
 
     def plan(self, identifier: str = "session") -> ExecutionPlan:
-        """The run so far as an `ExecutionPlan`; a call that was made but never checked has no provenance."""
+        """The run so far as an `ExecutionPlan`."""
         with self._run.lock:
-            history, judged = self._run.history, self._run.judged
+            history, measured = self._run.history, self._run.measured
             policy = tuple(s.text for s in history.spans if s.tier is TrustTier.SYSTEM)
             intent = Intent(tuple(history.request.sentences), policy, tuple(history.request.delegations))
             calls = tuple(
-                judged[i][0] if i in judged else ToolCall(made, tool.name, None, tool.effects, Scope())
+                measured[i].call if i in measured else ToolCall(made, tool.name, None, tool.effects, Scope())
                 for i, (made, tool) in enumerate(history.calls)
             )
-            edges = tuple(edge for _, into in sorted(judged.items()) for edge in into[1])
+            edges = tuple(edge for _, one in sorted(measured.items()) for edge in one.edges)
             return ExecutionPlan(identifier, PlanOrigin.OBSERVED, intent, tuple(history.spans), calls, edges)
 
     def hand_over(self) -> Session:

@@ -85,7 +85,7 @@ def calls_of(trace: Trace) -> list[ProposedCall]:
 def story(told: CallStory, trace: Trace) -> RenderableType:
     """Everything the audit knows about one call."""
     verdict = told.verdict
-    tool, joined = told.tool, told.weights.composite(told.terms)
+    tool, joined = told.tool, told.weights.composite(verdict.terms)
     head = Text.assemble(
         name(verdict.call_id, "bold"), " calls ", name(verdict.tool, "bold"), " in trace ", name(trace.id)
     )

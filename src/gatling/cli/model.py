@@ -1,0 +1,162 @@
+"""The commands that measure and fit a model: `gatling evaluate` and `gatling calibrate`."""
+
+# What takes long to import is imported inside the commands.
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gatling.cli.errors import data_reported, reported
+from gatling.cli.progress import STATUS_EVERY
+from gatling.runtime.inputs import Unusable, load_model, load_schemas
+
+ModelFile = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A bundle (.safetensors), or default for the one that ships.")
+]
+ToolsFile = Annotated[
+    Path | None,
+    typer.Option("--tools", metavar="FILE", help="Tool schemas (JSON) for traces that bring none."),
+]
+Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes that share the work.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command(
+        epilog="\b\nExamples:\n"
+        "  gatling evaluate default plans\n"
+        "  gatling evaluate bundle.safetensors runs.jsonl.gz --tools tools.json --out report"
+    )(evaluate)
+    app.command(
+        epilog="\b\nExamples:\n"
+        "  gatling calibrate default logs.jsonl --output mine.safetensors\n"
+        "  gatling audit runs.jsonl --model mine.safetensors"
+    )(calibrate)
+
+
+def evaluate(
+    model: ModelFile,
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...", help="Folders that gatling build made, files of traces with their kind."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")] = Path("report"),
+    split: Annotated[str, typer.Option(metavar="NAME", help="The split of a build.")] = "test",
+    tools: ToolsFile = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    workers: Workers = 1,
+) -> None:
+    """Measure a model on labelled runs it was not trained on: JSON, Markdown and one HTML page.
+
+    Every run is replayed through the audit as it runs in production. Intervals are bootstrapped over groups.
+    """
+    with data_reported("evaluate"):
+        from gatling.evaluate import EvaluationError, summary, write
+        from gatling.evaluate import evaluate as measure
+        from gatling.evaluate.scoring import score
+        from gatling.model.bundle import BundleError
+        from gatling.terminal import safe
+
+        bundle, schemas = load_model(model), load_schemas(tools)
+        try:
+            with _counted("runs scored") as told:
+                runs = score(inputs, bundle, split=split, tools=schemas, workers=workers, told=told)
+            bundle.refuse(run.group for run in runs)
+            facts = {"name": bundle.card.name, "sha256": bundle.sha256, "gatling": bundle.card.gatling}
+            found = measure(runs, model=facts, seed=seed)
+        except (BundleError, EvaluationError) as error:
+            raise Unusable(str(error)) from None
+        out.mkdir(parents=True, exist_ok=True)
+        write(found, out)
+        for line in summary(found):
+            typer.echo(line)
+        typer.echo(f"the report: {safe(str(out / 'evaluation.html'))}")
+
+
+def calibrate(
+    model: ModelFile,
+    traces: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="TRACES...",
+            help="Benign runs of your own agents, in any format; runs with a violating kind are left out.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Where the calibrated bundle goes.")] = Path(
+        "calibrated.safetensors"
+    ),
+    budget: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="Share of benign runs that may be escalated.")
+    ] = 0.01,
+    deny_budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0001,
+            max=0.5,
+            help="Share that may be denied; by default a fifth, or what the logs support.",
+        ),
+    ] = None,
+    tools: ToolsFile = None,
+    workers: Workers = 1,
+) -> None:
+    """Set a bundle's thresholds on your own benign runs, to a false-positive budget you choose.
+
+    Weights stay as they are. A budget needs 3 / budget runs at least: 300 for one percent.
+    """
+    with reported():
+        from gatling.energy.calibration import CalibrationError
+        from gatling.evaluate.scored import EvaluationError
+        from gatling.evaluate.scoring import score
+        from gatling.model.calibrate import fit
+        from gatling.terminal import safe
+
+        bundle, schemas = load_model(model), load_schemas(tools)
+        try:
+            with _counted("runs scored") as told:
+                runs = score(traces, bundle, tools=schemas, unlabelled="clean", workers=workers, told=told)
+            benign = [run for run in runs if run.violation is False]
+            groups = [run.group for run in benign]
+            composite = bundle.weights.composite
+            found = fit(
+                [max((composite(call.terms) for call in run.calls), default=0.0) for run in benign],
+                groups,
+                kinds=[run.kind for run in benign],
+                budget=budget,
+                deny_budget=deny_budget or min(budget, max(budget / 5, 3.0 / max(1, len(set(groups))))),
+            )
+        except (CalibrationError, EvaluationError) as error:
+            raise Unusable(str(error)) from None
+        bundle.calibrated(found).save(output)
+        for name, threshold in (("escalate", found.escalate), ("deny", found.deny)):
+            share, (low, high) = threshold.false_positives, threshold.interval
+            typer.echo(
+                f"{name}: raw energy {threshold.raw:.3f} [{low:.3f}, {high:.3f}], reached by "
+                f"{share.value:.2%} of {share.runs} benign runs [{share.low:.2%}, {share.high:.2%}]"
+            )
+        if len(benign) < len(runs):
+            typer.echo(f"left out: {len(runs) - len(benign)} runs that are not labelled benign")
+        typer.echo(f"calibrated bundle: {safe(str(output))}")
+
+
+@contextmanager
+def _counted(what: str) -> Iterator[Callable[[int], None]]:
+    """Tell on standard error how many are done: every second on a terminal, else every `STATUS_EVERY`."""
+    every = 1.0 if sys.stderr.isatty() else STATUS_EVERY
+    began = last = time.monotonic()
+
+    def told(count: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= every:
+            last = now
+            typer.echo(f"{count} {what}, {count / (now - began):.0f}/s", err=True)
+
+    yield told
