@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,23 @@ def test_a_row_that_is_rejected_says_why(datasets: Path, tmp_path: Path) -> None
     (reject,) = map(json.loads, (tmp_path / "out" / "rejects.jsonl").read_text().splitlines())
     assert (reject["source"], reject["file"]) == ("prompts", "data/train.jsonl")
     assert reject["reason"] == "text: empty, nothing to read"
+
+
+def test_a_malformed_line_is_rejected_and_its_source_goes_on(datasets: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(datasets, tmp_path / "mirror"))
+    path = copied / "tests/prompts/data/train.jsonl"
+    lines = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([*lines[:7], lines[7][:20], "[1]", *lines[8:]]), "utf-8")
+    preset = Preset("all", "", (Part("texts", {"prompts": 61}),))
+    builder(copied, preset=preset, size=10).build(tmp_path / "out")
+    rejects = [json.loads(line) for line in (tmp_path / "out" / "rejects.jsonl").read_text().splitlines()]
+    assert [(r["file"], r["row"]) for r in rejects] == [("data/train.jsonl", n) for n in (7, 8, 60)]
+    assert rejects[0]["reason"].startswith("no JSON: ")
+    assert rejects[1]["reason"] == "found list, expected a JSON object"
+    assert (sources(tmp_path / "out")["prompts"].read, sources(tmp_path / "out")["prompts"].rejected) == (
+        61,
+        3,
+    )
 
 
 def test_all_of_a_row_is_in_one_group_and_a_group_in_one_split(rows: list[Row]) -> None:
@@ -277,6 +295,30 @@ def test_or_it_goes_on_with_fewer_rows(datasets: Path, tmp_path: Path) -> None:
     assert read_manifest(tmp_path).made == 5
 
 
+@pytest.mark.parametrize(
+    ("built", "asked"), [("fill", "skip"), ("fill", "stop"), ("skip", "fill"), ("skip", "stop")]
+)
+def test_doing_without_a_source_otherwise_is_another_build(
+    datasets: Path, tmp_path: Path, built: str, asked: str
+) -> None:
+    loader = Unlucky(datasets, gone=("calls",))
+    builder(datasets, loader=loader, missing=built, size=20).build(tmp_path)
+    made = contents(tmp_path)
+    with pytest.raises(
+        BuildError, match=rf"the place of calls|no rows of calls.*--missing {asked}.*remove this one"
+    ):
+        builder(datasets, loader=loader, missing=asked, size=20).build(tmp_path)
+    builder(datasets, loader=loader, missing=built, size=20).build(tmp_path)
+    assert contents(tmp_path) == made
+
+
+def test_where_nothing_was_missing_it_is_the_same_build(datasets: Path, built: Path) -> None:
+    made = contents(built)
+    for missing in ("fill", "skip", "stop"):
+        builder(datasets, missing=missing).build(built)
+    assert contents(built) == made
+
+
 # What is for evaluation
 
 
@@ -312,6 +354,32 @@ def test_ones_own_logs_are_taken_as_they_are(datasets: Path, tmp_path: Path) -> 
     builder(datasets, preset=preset, sources=public, logs=tmp_path / "logs", size=30).build(tmp_path / "out")
     own = sources(tmp_path / "out")["logs"]
     assert (own.read, own.rejected, own.used > 0) == (9, 1, True)
+
+
+def test_with_logs_or_without_or_with_others_it_is_another_build(
+    datasets: Path, built: Path, tmp_path: Path
+) -> None:
+    public, logs, out = (*SOURCES, Logs()), tmp_path / "logs", tmp_path / "out"
+    logs.mkdir()
+    (logs / "run.jsonl").write_text(json.dumps({"messages": conversation(40)}), "utf-8")
+    with pytest.raises(BuildError, match=r"the sources prompts, letters, calls, not prompts, .*, logs"):
+        builder(datasets, sources=public, logs=logs).build(built)
+
+    def stop(standing: Standing) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        builder(datasets, sources=public, logs=logs, size=20, told=stop).build(out)
+    one = (logs / "run.jsonl").read_text("utf-8")
+    for finished in (False, True):
+        (logs / "run.jsonl").write_text(json.dumps({"messages": conversation(41)}), "utf-8")
+        with pytest.raises(BuildError, match="logs that are not those in the folder given: name another"):
+            builder(datasets, sources=public, logs=logs, size=20).build(out)
+        (logs / "run.jsonl").write_text(one, "utf-8")
+        builder(datasets, sources=public, logs=logs, size=20).build(out)
+        assert finished or (out / "manifest.json").exists()
+    with pytest.raises(BuildError, match=r"the sources prompts, .*, logs, not prompts, letters, calls: name"):
+        builder(datasets, size=20).build(out)
 
 
 # The command line

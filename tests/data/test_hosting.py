@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -10,15 +13,17 @@ import pytest
 from gatling.data import ExecutionPlanAdapter
 from gatling.data.builder import GatlingDatasetBuilder
 from gatling.data.chunks import name_of
-from gatling.data.hosting import TEXTS, Hosted, group
+from gatling.data.hosting import Hosted, group
 from gatling.data.hub import HFDatasetLoader
 from gatling.data.label import finish
 from gatling.data.mutations import MUTATIONS
+from gatling.data.presets import Part, Preset
 from gatling.data.run import Sample
 from gatling.data.worlds.domain import domains
 from tests.data.public import PRESET, SOURCES, mirror
 
 DOMAINS = tuple(domains().values())
+TWINS = ("clean", "resisted", "authorised", "delegated")
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +35,10 @@ def hosted(tmp_path_factory: pytest.TempPathFactory) -> Hosted:
 
 @pytest.fixture(scope="module")
 def groups(hosted: Hosted) -> list[list[Sample]]:
+    return made(hosted)
+
+
+def made(hosted: Hosted) -> list[list[Sample]]:
     adapter = ExecutionPlanAdapter()
     return [
         group(index, hosted, name_of(index, hosted), DOMAINS, MUTATIONS, adapter)
@@ -38,7 +47,7 @@ def groups(hosted: Hosted) -> list[list[Sample]]:
 
 
 def test_every_row_has_one_place(hosted: Hosted) -> None:
-    rng, runs = Random(0), range(len(TEXTS) * hosted.blocks)
+    rng, runs = Random(0), range(hosted.runs)
     texts = Counter(guest.place for run in runs for guest in hosted.guests(run, rng))
     talks = Counter(talk[0] for run in runs if (talk := hosted.talk(run)) is not None)
     assert len(texts) == len(hosted.texts) == 69  # one of 70 is empty
@@ -76,6 +85,35 @@ def test_a_hijacked_run_reads_a_text_more_than_its_clean_twin(groups: list[list[
                 assert len(more) <= 1
                 seen += len(more)
     assert seen
+
+
+def test_nearly_every_row_stands_in_some_run(hosted: Hosted, groups: list[list[Sample]]) -> None:
+    used = {place for samples in groups for sample in samples for place in sample.run.rows}
+    assert len(used) >= 0.95 * (len(hosted.texts) + len(hosted.talks))
+
+
+def test_attacks_hold_about_as_many_texts_as_benign_runs(tmp_path: Path) -> None:
+    """As the mix has them, and where a third of the rows are conversations, of which some stay as they are.
+
+    How many public texts a run holds would be the label otherwise.
+    """
+    preset = Preset("talking", "", (Part("all", {"prompts": 24, "calls": 12}),))
+    loader = HFDatasetLoader(mirror=mirror(tmp_path / "mirror"))
+    hosted = GatlingDatasetBuilder(preset, loader=loader, sources=SOURCES).stock(tmp_path).hosted
+    held = defaultdict(list)
+    for seed in range(12):
+        for sample in chain(*made(replace(hosted, seed=seed))):
+            kind = "twin" if sample.truth.kind in TWINS else sample.truth.kind
+            held[kind].append(len(sample.run.rows))
+    means = {stratum: sum(counts) / len(counts) for stratum, counts in held.items()}
+    attacks, benign = means["hijacked"] + means["mutated"], means["gold"] + means["twin"]
+    assert 0.85 < attacks / benign < 1.15
+
+
+def test_no_attack_of_a_group_comes_twice(groups: list[list[Sample]]) -> None:
+    for samples in groups:
+        attacks = [repr(s.run.messages) for s in samples if s.truth.category != "benign"]
+        assert len(set(attacks)) == len(attacks)
 
 
 def test_texts_stand_in_runs_of_every_kind(groups: list[list[Sample]]) -> None:

@@ -431,10 +431,13 @@ DAMAGED = {
     "a.parquet": (parquet(mails(400))[:-20], r"a\.parquet: cut short or no Parquet"),
     "b.parquet": (b"PAR1" + b"\0" * 50, r"b\.parquet: cut short or no Parquet"),
     "c.parquet": (b"", r"c\.parquet: cut short or no Parquet"),
-    "a.jsonl": (GOOD[:-20], r"a\.jsonl, row 399: no JSON"),
-    "b.jsonl": (b'{"text": "a", "label": 1}\n[1]\n', r"b\.jsonl, row 1: found list, expected a JSON object"),
-    "c.jsonl": (b'{"text": "\xff"}\n', r"c\.jsonl, row 0: no JSON"),
-    "d.jsonl": (b"[" * 100_000 + b"\n", r"d\.jsonl, row 0: no JSON"),
+    "a.jsonl": (GOOD + b"{\n" * 1_000, r"a\.jsonl: \d+ of \d+ lines are no JSON objects"),
+    "b.jsonl": (
+        b'{"text": "a", "label": 1}\n[1]\n[1]\n',
+        r"b\.jsonl: 2 of 3 lines .* row 2: found list, expected a JSON object",
+    ),
+    "c.jsonl": (b'{"text": "\xff"}\n', r"c\.jsonl: 1 of 1 .* row 0: no JSON"),
+    "d.jsonl": (b"[" * 100_000 + b"\n", r"d\.jsonl: 1 of 1 .* row 0: no JSON"),
     "a.jsonl.gz": (gzip.compress(GOOD)[:-2_000], r"a\.jsonl\.gz: cut short or not compressed"),
     "b.jsonl.gz": (GOOD, r"b\.jsonl\.gz: cut short or not compressed"),
     "a.jsonl.zst": (
@@ -458,6 +461,34 @@ def test_a_damaged_file_is_named_with_a_remedy(file: str, hub: Hub, tmp_path: Pa
             list(loader(hub, tmp_path).load(Mails(), count, 1))
         assert "load another revision" in str(caught.value)
         assert str(caught.value).isprintable()
+
+
+def test_a_malformed_line_is_a_row_with_a_problem_and_its_file_goes_on(tmp_path: Path) -> None:
+    lines = [*jsonl(mails(400, 300)).splitlines()]
+    lines[50], lines[300] = lines[50][:30], b"\xff"
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    file = opened(LocalBlob("a.jsonl", path), EVERYTHING)
+    whole = list(file.rows())
+    assert {row.row: row.problem[:9] for row in whole if row.problem} == {50: "no JSON: ", 300: "no JSON: "}
+    assert len(whole) == 400
+    parts = file.parts(4, 10)
+    assert parts is not None
+    starts = [row.row for part in parts for row in part.rows() if row.problem]
+    assert starts == [len(b"\n".join(lines[:n])) + 1 for n in (50, 300)]
+
+
+def test_a_file_that_turns_out_mostly_malformed_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(GOOD + b"{\n" * 100_000)
+    for count in (None, 10):
+        file = opened(LocalBlob("a.jsonl", path), EVERYTHING)
+        file.check()
+        read = [file] if count is None else file.parts(1000, count)
+        assert read is not None
+        with pytest.raises(Damaged, match=r"lines are no JSON objects, the last of them (row|byte) "):
+            for part in read:
+                list(part.rows())
 
 
 def test_damage_within_a_table_names_its_row_group(hub: Hub, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ the commit of each source, and which sources could not be had. A build that was 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -22,7 +22,7 @@ from gatling.data.hosting import Hosted
 from gatling.data.hub import HFDatasetLoader, LoadError
 from gatling.data.mix import DEFAULT, Shares
 from gatling.data.presets import Part, Preset, presets
-from gatling.data.shards import Manifest, SourceRows, write_file
+from gatling.data.shards import MANIFEST, Manifest, SourceRows, write_file
 from gatling.data.sources import SOURCES, Source
 from gatling.data.staging import CONFIDENT, SURE, Asked, Loader, Outcome, Pool, Supply, slug, stage
 from gatling.plan import JSON
@@ -35,6 +35,9 @@ LOGS = "logs"
 
 AT_ONCE = 8
 """Sources that are loaded side by side."""
+
+_LOGS = "logs that are not those in the folder given"
+_ANEW = "name another folder, or remove this one"
 
 TRAINING = frozenset({"benign", "adversarial", "both"})
 """Roles that may enter a training mix."""
@@ -124,16 +127,18 @@ class GatlingDatasetBuilder:
         """Build in the folder `out`, or go on with a build that was stopped.
 
         Raises:
-            BuildError: a source cannot be had and that should stop the build; or as `build.build` does.
+            BuildError: a source cannot be had and that should stop the build; the folder holds a build of
+                other sources or logs, or one that did without a source otherwise; or as `build.build` does.
             gatling.data.shards.ShardError: a finished build is damaged.
             OSError: the folder cannot be written.
         """
+        finished = (out / MANIFEST).exists()
         recipe: dict[str, JSON] = {
             "missing": self.missing,
             "evaluation": self.evaluation,
             "rows": dict(self._wanted()),
         }
-        return build(
+        manifest, standing = build(
             out,
             self.size,
             self.seed,
@@ -144,6 +149,39 @@ class GatlingDatasetBuilder:
             stock=self.stock if self._sources else None,
             recipe=recipe if self._sources else None,
         )
+        if finished and (differing := self._differing(manifest)):
+            raise BuildError(f"{out}: holds a build with {differing}: {_ANEW}")
+        return manifest, standing
+
+    def _differing(self, manifest: Manifest) -> str:
+        """How a finished build differs from this one in its sources; empty where it does not."""
+        built = {source.name: source for source in manifest.sources}
+        if {*built} != {*self._sources}:
+            return f"the sources {', '.join(built) or 'none'}, not {', '.join(self._sources) or 'none'}"
+        if LOGS in built and self._other_logs(built[LOGS].commit):
+            return _LOGS
+        gone = [name for name, source in built.items() if source.missing]
+        rows, made = self.preset.rows, sum(part.made for part in self.preset.parts)
+        more = manifest.made > made or any(s.read > rows.get(n, s.read) for n, s in built.items())
+        less = manifest.made < sum(part.made for part in self._filled(gone))
+        match self.missing:
+            case "stop" if gone:
+                return f"no rows of {', '.join(gone)}, not with --missing stop"
+            case "skip" if more:
+                return f"others in the place of {', '.join(gone)}, not with --missing skip"
+            case "fill" if less:
+                return f"nothing in the place of {', '.join(gone)}, not with --missing fill"
+        return ""
+
+    def _other_logs(self, commit: str) -> bool:
+        """The folder of logs holds other files than it did."""
+        now = self._resolve(LOGS)
+        return isinstance(now, str) and now != commit
+
+    def _filled(self, missing: Collection[str]) -> list[Part]:
+        """The preset's parts with the quota of missing sources given to others."""
+        sizes = {name: source.size for name, source in self._sources.items()}
+        return [part.without(missing, sizes) for part in self.preset.parts]
 
     def stock(self, folder: Path) -> Stock:
         """Load and stage every source in a folder, as far as that is not done.
@@ -153,20 +191,22 @@ class GatlingDatasetBuilder:
             OSError: the folder cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        parts = self.preset.parts
         settled = self._settled(folder)
         while True:
             outcomes, failures = self._stage(folder, settled)
             if not failures:
                 break
-            settled = self._without(settled, parts, failures)
+            settled = self._without(settled, failures)
             _keep(folder, settled)
         return self._stocked(folder, settled, outcomes)
 
     def _settled(self, folder: Path) -> _Settled:
         path = folder / "settled.json"
         if path.exists():
-            return _Settled.model_validate_json(path.read_bytes())
+            settled = _Settled.model_validate_json(path.read_bytes())
+            if LOGS in settled.quotas and self._other_logs(settled.quotas[LOGS].commit):
+                raise BuildError(f"{folder}: was begun with {_LOGS}: {_ANEW}")
+            return settled
         quotas = {name: _Quota(rows=rows) for name, rows in self._wanted().items()}
         with ThreadPoolExecutor(AT_ONCE) as threads:
             commits = dict(zip(quotas, threads.map(self._resolve, quotas), strict=True))
@@ -175,7 +215,7 @@ class GatlingDatasetBuilder:
             quotas[name].commit = "" if isinstance(commit, LoadError) else commit
         settled = _Settled(quotas=quotas, made=sum(part.made for part in self.preset.parts))
         if failures:
-            settled = self._without(settled, self.preset.parts, failures)
+            settled = self._without(settled, failures)
         _keep(folder, settled)
         return settled
 
@@ -221,7 +261,7 @@ class GatlingDatasetBuilder:
             for call in calls
         ]
 
-    def _without(self, settled: _Settled, parts: Sequence[Part], failures: Mapping[str, str]) -> _Settled:
+    def _without(self, settled: _Settled, failures: Mapping[str, str]) -> _Settled:
         """What is settled once sources turn out missing. Raises `BuildError` where that stops the build."""
         if self.missing == "stop":
             what = "\n".join(f"  {name}: {why}" for name, why in failures.items())
@@ -237,8 +277,7 @@ class GatlingDatasetBuilder:
         }
         if self.missing == "skip":
             return _Settled(quotas=quotas, made=settled.made)
-        sizes = {name: source.size for name, source in self._sources.items()}
-        filled = [part.without(missing, sizes) for part in parts]
+        filled = self._filled(missing)
         for part in filled:
             for name, rows in part.rows.items():
                 quotas[name].rows = rows

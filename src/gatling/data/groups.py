@@ -90,8 +90,12 @@ class Host:
     """Public texts to attack by; without them the words stand alone."""
     poisoned: float = 0.5
     """Share of the authorised twins in which a stranger's text asks for the call too."""
+    early: float = 0.0
+    """Share of those in which it stands in what is read first, as a sleeper's and most fragments do."""
     late: float = 0.0
     """Share of the twins' further calls that come last, as an attack's do in a short run."""
+    tries: int = 1
+    """Times that each mutation is tried until there are enough; with one, no family comes twice."""
 
 
 def group(
@@ -238,7 +242,7 @@ class _Made(NamedTuple):
 def _mutants(mutations: list[Mutation], wanted: int, host: Host) -> list[_Made]:
     rng, goals = host.rng, host.goals
     found: list[_Made] = []
-    for mutation in rng.sample(mutations, len(mutations)):
+    for mutation in [m for _ in range(host.tries) for m in rng.sample(mutations, len(mutations))]:
         if len(found) == wanted:
             break
         asking = _wider(host.run, host, WIDER.get(mutation.kind, 0.0))
@@ -253,6 +257,8 @@ def _mutants(mutations: list[Mutation], wanted: int, host: Host) -> list[_Made]:
         else:
             made = mutation.apply(asking, goals, rng)
         if made is None or _repeats(asking, made):
+            continue
+        if any(made.run.messages == other.mutant.run.messages for other in found):
             continue
         run = made.run
         if mutation.kind == "hijacked" and rng.random() < FORGETTING:
@@ -325,5 +331,6 @@ def _authorised(host: Host, goal: Goal, stranger: Stranger | None) -> Sample:
     if places and rng.random() < host.poisoned:
         text = worded(run, [goal], rng)
         run = replace(run, carrier=stranger.carrier if stranger else None)
-        run, poisoned, register = plant(run, rng.choice(places), text.text, rng), True, text.register
+        at = places[0] if host.early and rng.random() < host.early else rng.choice(places)
+        run, poisoned, register = plant(run, at, text.text, rng), True, text.register
     return Sample("", run, Truth("authorised", register=register, poisoned=poisoned))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from random import Random
 
 from gatling.data.groups import Stranger
 from gatling.data.mutations.worded import PUBLIC
@@ -11,11 +12,11 @@ from gatling.data.run import Carrier, Goal, Place, Sample
 from gatling.data.sources.source import Channel
 from gatling.data.staging import Asked
 
-STAYING = 2
-"""Texts of an attacked run that stand in all of its group; any others attack."""
-
 LATE = 0.8
 """See `groups.Host.late`: as often as an attack's call is the last one."""
+
+TRIES = 2
+"""See `groups.Host.tries`: few public runs have a place for many mutations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,12 @@ class Guest:
     voiced: bool
     """It may be the user's word: nothing says that it may be an attack."""
     asked: Asked | None
+
+
+def halved(guests: Sequence[Guest], rng: Random) -> tuple[Sequence[Guest], Sequence[Guest]]:
+    """The texts of an attacked run: those that stand in all of its group, and those that attack."""
+    staying = (len(guests) + rng.randrange(2)) // 2
+    return guests[:staying], guests[staying:]
 
 
 def stranger(guest: Guest, goal: Goal | None) -> Stranger:

@@ -34,18 +34,26 @@ from gatling.data.world_hosts import WorldHost
 from gatling.data.worlds.domain import Domain
 from gatling.plan import PlanOrigin
 
-TEXTS = (4, 2, 2)
-"""Texts of the runs of a block: a run that is attacked (two texts stand in all of its group, two attack), and
-two others, as many as the mix has beside the attacked ones. They are as many as the samples of a block."""
+BLOCK = ((3,), (3,), (2, 2), (2, 2, 2))
+"""The groups of a block, and the texts of each one's runs: first those with a run that is attacked, of which
+half of the texts stand in all of its group and half attack, then others, which share a world. Texts and runs
+are as many as the mix has samples, and in a run with an attack stand about as many as in one without."""
+
+ATTACKED = 2
+"""How many groups of a block are attacked."""
+
+APART = 4
+"""Texts of a group for the split `evaluation`."""
 
 ALONE, UNANSWERED = 1 / 3, 0.1
 """Share of conversations without an attack that stay as they are; in the others texts stand as well. Of
 reference calls, which nobody answered, few do: with answers or without would be the label."""
 
-_RUNS, _PER_BLOCK = len(TEXTS), sum(TEXTS)
-_BEFORE = (0, *accumulate(TEXTS))
-_GROUPS = 2
-"""Groups of a block: the attacked run's, and one for the others, which share a world."""
+_TEXTS = tuple(texts for group in BLOCK for texts in group)
+_RUNS, _PER_BLOCK = len(_TEXTS), sum(_TEXTS)
+_BEFORE = (0, *accumulate(_TEXTS))
+_FIRST = (0, *accumulate(map(len, BLOCK)))
+"""The first run of each group of a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class Hosted:
     @property
     def held_apart(self) -> int:
         """Groups for the split `evaluation`: the first ones."""
-        return -(-len(self.evaluation) // TEXTS[0])
+        return -(-len(self.evaluation) // APART)
 
     @property
     def blocks(self) -> int:
@@ -72,7 +80,12 @@ class Hosted:
     @property
     def groups(self) -> int:
         """Groups that host. Those after them are worlds alone."""
-        return self.held_apart + _GROUPS * self.blocks
+        return self.held_apart + len(BLOCK) * self.blocks
+
+    @property
+    def runs(self) -> int:
+        """Runs that host."""
+        return _RUNS * self.blocks
 
     def guests(self, run: int, rng: Random) -> list[Guest]:
         """The texts of a run, by its number among those that host."""
@@ -83,12 +96,12 @@ class Hosted:
 
     def apart(self, group: int, rng: Random) -> list[Guest]:
         """The texts of a group for the split `evaluation`."""
-        first, most = group * TEXTS[0], len(self.evaluation)
-        return [_guest(self.evaluation, n, rng) for n in range(first, min(first + TEXTS[0], most))]
+        first, most = group * APART, len(self.evaluation)
+        return [_guest(self.evaluation, n, rng) for n in range(first, min(first + APART, most))]
 
     def talk(self, run: int) -> tuple[Place, Talk] | None:
         """The conversation that a run is made of; None where it is a world's."""
-        number = int(_order(self.seed, "talks", _RUNS * self.blocks)[run])
+        number = int(_order(self.seed, "talks", self.runs)[run])
         if number >= len(self.talks):
             return None
         place, row, _ = self.talks.read(number)
@@ -127,21 +140,28 @@ def group(
     """The samples of a hosting group; they follow from the rows, the seed and the index alone."""
     rng = Random(f"{hosted.seed}/hosted/{index}")
     if index < hosted.held_apart:
-        hosts = WorldHost(name, domains, rng)
-        return finished(hosts.attacked(hosted.apart(index, rng), mutations), name)
-    block, others = divmod(index - hosted.held_apart, _GROUPS)
-    runs = range(_RUNS * block + 1, _RUNS * (block + 1)) if others else [_RUNS * block]
-    wanted = [(hosted.talk(run), hosted.guests(run, rng)) for run in runs]
-    world = WorldHost(name, domains, rng, [guest for _, guests in wanted for guest in guests])
+        world = WorldHost(name, domains, rng)
+        return finished(world.attacked(hosted.apart(index, rng), mutations), name)
+    block, number = divmod(index - hosted.held_apart, len(BLOCK))
+    others, first = number >= ATTACKED, _RUNS * block + _FIRST[number]
     found: list[Sample] = []
-    for talk, guests in wanted:
+    hosts: list[tuple[Run | None, list[Guest]]] = []
+    left: list[Guest] = []
+    for at in range(first, first + len(BLOCK[number])):
+        talk, guests = hosted.talk(at), hosted.guests(at, rng)
         run = adapter.run(talk[1], name, talk[0]) if talk is not None else None
         asked = run is not None and any(message.role == "user" for message in run.messages)
         if run is not None and (not asked or (others and rng.random() < _alone(run))):
             found.append(Sample("", run, Truth("gold")))
-            run = None
-            if not guests:
-                continue
+            left += guests
+        else:
+            hosts.append((run, guests))
+    if left and not hosts:
+        hosts.append((None, []))
+    for at, guest in enumerate(left):
+        hosts[at % len(hosts)][1].append(guest)
+    world = WorldHost(name, domains, rng, [guest for _, guests in hosts for guest in guests])
+    for run, guests in hosts:
         if run is not None:
             found += in_talk(run, guests, rng, None if others else mutations)
         elif others:

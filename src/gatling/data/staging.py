@@ -102,6 +102,11 @@ class Fetched(Protocol):
         """The row."""
         ...
 
+    @property
+    def problem(self) -> str:
+        """Why it could not be read; empty where it could."""
+        ...
+
 
 class Loader(Protocol):
     """What rows come from; see `gatling.data.hub.loader.HFDatasetLoader`."""
@@ -184,6 +189,8 @@ class _Writing:
         for fetched in batch:
             label: Label | Literal[False] | None = False
             try:
+                if fetched.problem:
+                    raise Rejected(fetched.problem)
                 row, label = self.source.part(fetched.columns)
                 made.append((fetched, label, tuple(map(_short, self.source.materials(row)))))
             except Rejected as error:

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Literal
 
 from gatling.data.groups import Host, Stranger, attacked
-from gatling.data.guests import LATE, STAYING, Guest, read_alone, stranger
+from gatling.data.guests import LATE, TRIES, Guest, halved, read_alone, stranger
 from gatling.data.mutations import Mutation
 from gatling.data.mutations.asking import asked
 from gatling.data.mutations.poison import act, carried, openings, plant, readings
@@ -33,10 +33,11 @@ FEW = 2
 does not stand out by its place or length."""
 
 ASKING = 0.5
-"""Share of the runs without an attack in which the user asks for one thing more, as in an attack's twins."""
+"""Share of the runs without an attack in which the user asks for one thing more, as in an attack's twins, and
+in all of an attack's runs where nothing would be done otherwise."""
 
-POISONED = 0.75
-"""See `groups.Host.poisoned`: in a conversation that reads little, a text more is seen at once."""
+POISONED, EARLY = 0.9, 0.45
+"""See `groups.Host`: in a conversation that reads little, a text more and its place are seen at once."""
 
 
 def _schema(name: str, description: str, *parameters: str) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def in_talk(
 
     Somebody must have asked for something in it.
     """
-    staying = guests[:STAYING] if mutations is not None else guests
+    staying, attacking = halved(guests, rng) if mutations is not None else (guests, ())
     real = run
     run = _answered(_equipped(run, rng), rng)
     there = []
@@ -112,15 +113,27 @@ def in_talk(
     while mutations is not None and len(readings(run)) < FEW:
         run = _reading(run, rng.choice([*READERS]), rng.choice(filler()["en"]).fill(around(run, rng)), rng)
     run = replace(run, rows=(*run.rows, *(guest.place for guest in there)))
+    # What an agent does is what a mutation changes, so in a run under attack something is done.
+    more = rng.random() < ASKING if mutations is None else not _acts(run)
+    goal = _Answered(run, rng).goal() if more else None
+    if goal is not None:
+        run, at = asked(run, goal, rng)
+        run = _acted(run, at, goal, rng)
     if mutations is None:
-        goal = _Answered(run, rng).goal() if rng.random() < ASKING else None
-        if goal is not None:
-            run, at = asked(run, goal, rng)
-            run = _acted(run, at, goal, rng)
         found = [Sample("", run, Truth("gold"))]
     else:
-        strangers = [stranger(guest, None) for guest in guests[STAYING:]]
-        host = Host(run, _Answered(run, rng), rng, partial(_handed, run, rng), strangers, POISONED, LATE)
+        strangers = [stranger(guest, None) for guest in attacking]
+        host = Host(
+            run,
+            _Answered(run, rng),
+            rng,
+            partial(_handed, run, rng),
+            strangers,
+            poisoned=POISONED,
+            early=EARLY,
+            late=LATE,
+            tries=TRIES,
+        )
         found = attacked(host, mutations)
     return read_alone(there, [_marked(sample, real) for sample in found])
 
@@ -153,10 +166,13 @@ def _marked(sample: Sample, real: Run) -> Sample:
 
 def _equipped(run: Run, rng: Random) -> Run:
     """The run with tools that act, if it has none of its own."""
-    setting = run.setting
-    if any(setting.tool(call).acts for call in run.calls()) or any(tool.acts for tool in setting.toolbox):
+    if _acts(run) or any(tool.acts for tool in run.setting.toolbox):
         return run
-    return replace(run, setting=_with(setting, rng.sample(ACTORS, rng.randint(1, 2))))
+    return replace(run, setting=_with(run.setting, rng.sample(ACTORS, rng.randint(1, 2))))
+
+
+def _acts(run: Run) -> bool:
+    return any(run.setting.tool(call).acts for call in run.calls())
 
 
 def _answered(run: Run, rng: Random) -> Run:

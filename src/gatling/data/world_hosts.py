@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from gatling.data.groups import DELEGATING, attacked, hand_over, world_host
-from gatling.data.guests import LATE, STAYING, Guest, read_alone, stranger
+from gatling.data.guests import LATE, TRIES, Guest, halved, read_alone, stranger
 from gatling.data.mutations import Mutation
 from gatling.data.mutations.poison import insert
 from gatling.data.mutations.schema_goals import asks
@@ -31,7 +31,7 @@ BRIEF = 0.5
 """Share of runs in which one job is done. In the others there may be more, so that the calls that an attack
 brings do not stand out."""
 
-TRIES = 4
+LOOKED_AT = 4
 """Runs looked at for one to attack in which something is done; a mutation changes what is done."""
 
 ACTING = 0.7
@@ -71,18 +71,19 @@ class WorldHost:
         return read_alone(there, [Sample("", run, Truth("gold"))])
 
     def attacked(self, guests: Sequence[Guest], mutations: Sequence[Mutation]) -> list[Sample]:
-        """A run under attack and its twins; the first guest stands in all of them, the others attack."""
-        conversation, there = self._converse(guests[:STAYING], brief=self._rng.random() < BRIEF, acting=True)
-        strangers = [stranger(guest, own(conversation.world, guest)) for guest in guests[STAYING:]]
+        """A run under attack and its twins: half of the guests stand in all of them, the others attack."""
+        staying, attacking = halved(guests, self._rng)
+        conversation, there = self._converse(staying, brief=self._rng.random() < BRIEF, acting=True)
+        strangers = [stranger(guest, own(conversation.world, guest)) for guest in attacking]
         rows = tuple(guest.place for guest in there)
-        host = replace(world_host(conversation, strangers, rows), late=LATE)
+        host = replace(world_host(conversation, strangers, rows), late=LATE, tries=TRIES)
         return read_alone(there, attacked(host, mutations))
 
     def _converse(
         self, guests: Sequence[Guest], *, brief: bool, acting: bool = False
     ) -> tuple[Conversation, list[Guest]]:
         self._world = self._world or self._fresh()
-        for _ in range(TRIES):
+        for _ in range(LOOKED_AT):
             try:
                 conversation = converse(self._world, self._name, reading=True, brief=brief)
             except ExecutionError:  # a run before this one took away what it needs

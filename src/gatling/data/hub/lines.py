@@ -1,9 +1,14 @@
-"""JSONL: a JSON object a line. Plain files are also read by windows, with seeks."""
+"""JSONL: a JSON object a line. Plain files are also read by windows, with seeks.
+
+A line that is none is a row with a problem, and the others are read; a file of which most lines are none is
+damaged.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -17,7 +22,10 @@ MOST_LINE = 64 << 20
 """Bytes of a line. What is longer is no row of anything, and has to be held whole."""
 
 LOOKED_AT = 100
-"""Rows at a file's start that must show its columns."""
+"""Rows at a file's start that must show its columns; fewer say little of how sound the rest of it is."""
+
+MOST_MALFORMED = 0.5
+"""Share of a file's lines that may be no JSON objects."""
 
 _WIDEST = 64 * BLOCK
 
@@ -29,12 +37,17 @@ class Lines(DataFile):
         self.blob, self.wanted = blob, wanted
         self.cost = blob.size
         self._mean: int | None = None
+        self._read = self._malformed = 0
+        self._last = ""
 
     def check(self) -> None:
-        """See `DataFile`."""
+        """See `DataFile`. Raises `Damaged` where most of the first lines are no JSON objects."""
         # No more is fetched than that: the rest may be read by windows.
-        lines = islice(self._lines(ahead=BLOCK), LOOKED_AT)
-        first = [self._read(number, line) for number, line in enumerate(lines)]
+        counted, first = Lines(self.blob, self.wanted), list[Mapping[str, Any]]()
+        for number, line in enumerate(islice(self._lines(ahead=BLOCK), LOOKED_AT)):
+            with suppress(Malformed):
+                first.append(counted._object(f"row {number}", line))
+        counted._judge()
         check_values(self.blob.name, first, self.wanted)
 
     def _lines(self, ahead: int = AHEAD) -> Iterator[bytes]:
@@ -52,10 +65,33 @@ class Lines(DataFile):
     def rows(self, chosen: Sequence[int] | None = None) -> Iterator[Fetched]:
         """See `Rows`."""
         for number, line in picked(self._lines(), chosen):
-            yield Fetched(self.blob.name, number, self.wanted.cut(self._read(number, line)))
+            yield self.row(number, f"row {number}", line)
+        if chosen is None:
+            self._judge()
 
-    def _read(self, number: int, line: bytes) -> Mapping[str, Any]:
-        return read_line(self.blob.name, f"row {number}", line)
+    def row(self, number: int, place: str, line: bytes) -> Fetched:
+        """A line as a row. Raises `Damaged` once most of the lines that were read are no JSON objects."""
+        try:
+            return Fetched(self.blob.name, number, self.wanted.cut(self._object(place, line)))
+        except Malformed as error:
+            if self._read >= LOOKED_AT:
+                self._judge()
+            return Fetched(self.blob.name, number, {}, str(error))
+
+    def _object(self, place: str, line: bytes) -> Mapping[str, Any]:
+        self._read += 1
+        try:
+            return read_line(line)
+        except Malformed as error:
+            self._malformed, self._last = self._malformed + 1, f"{place}: {error}"
+            raise
+
+    def _judge(self) -> None:
+        if self._malformed > MOST_MALFORMED * self._read:
+            many = (
+                f"{self._malformed} of {self._read} lines are no JSON objects, the last of them {self._last}"
+            )
+            raise damaged(self.blob.name, many)
 
     def parts(self, places: int, count: int) -> Sequence[Part] | None:
         """Windows of a width from which an equal share of the rows is about half of what is there."""
@@ -65,7 +101,7 @@ class Lines(DataFile):
         while width < min(enough, _WIDEST):
             width *= 2
         return [
-            Window(self.blob, self.wanted, start, min(start + width, self.blob.size), self._line())
+            Window(self, start, min(start + width, self.blob.size), self._line())
             for start in range(0, self.blob.size, width)
         ]
 
@@ -83,8 +119,8 @@ class Window(Part):
     Every line of a file belongs to one window, whatever its length.
     """
 
-    def __init__(self, blob: Blob, wanted: Wanted, start: int, stop: int, line: int) -> None:
-        self._blob, self._wanted, self._start, self._stop = blob, wanted, start, stop
+    def __init__(self, file: Lines, start: int, stop: int, line: int) -> None:
+        self._file, self._blob, self._start, self._stop = file, file.blob, start, stop
         self.weight = self.cost = stop - start
         self.expected = max(1, self.cost // line)
 
@@ -96,8 +132,7 @@ class Window(Part):
         """See `Rows`; a row's number is the byte at which its line begins."""
         data = self._blob.read(self._start, self._stop)
         for _, at in picked(self._places(data), chosen):
-            row = read_line(self._blob.name, f"byte {at}", self._line(at, data))
-            yield Fetched(self._blob.name, at, self._wanted.cut(row))
+            yield self._file.row(at, f"byte {at}", self._line(at, data))
 
     def _places(self, data: bytes) -> list[int]:
         """Where lines begin that are not blank."""
@@ -132,12 +167,16 @@ class Window(Part):
         return bytes(line)
 
 
-def read_line(file: str, row: str, line: bytes) -> Mapping[str, Any]:
-    """A line's object. Raises `Damaged`."""
+class Malformed(ValueError):
+    """A line that is no JSON object, and why."""
+
+
+def read_line(line: bytes) -> Mapping[str, Any]:
+    """A line's object. Raises `Malformed`."""
     try:
         found = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise damaged(file, f"no JSON: {error}", row) from None
+        raise Malformed(f"no JSON: {error!s:.200}") from None
     if not isinstance(found, dict):
-        raise damaged(file, f"found {type(found).__name__}, expected a JSON object", row)
+        raise Malformed(f"found {type(found).__name__}, expected a JSON object")
     return found

@@ -22,6 +22,8 @@ class Fetched:
     row: int
     """Its number in the file; of lines that were read by seeks, the byte at which the line begins."""
     columns: Mapping[str, Any]
+    problem: str = ""
+    """Why it cannot be read, though others of its file can; it has no columns then."""
 
 
 class Rows(ABC):

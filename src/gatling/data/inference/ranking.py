@@ -57,6 +57,9 @@ WORDS = 64
 KEPT_BYTES = 64_000_000
 """Memory for the rows of words seen; when it is full they are forgotten, and made again."""
 
+PORTION = 512
+"""Words that are compared with the tools' at once; all new ones of a batch would be thousands."""
+
 _NOISE = 0.2
 """Cosine up to which two words have nothing to do with each other."""
 _BITS = 16.0
@@ -213,15 +216,15 @@ class Ranking:
         if new:
             first = len(self._rows)
             self._rows |= {w: first + i for i, w in enumerate(new)}
-            near, heard = self._compare(new)
             if first + len(new) > len(self._near):
                 size = max(2 * len(self._near), first + len(new))
                 self._near = _grown(self._near, size)
                 self._heard = _grown(self._heard, size)
-            self._near[first : first + len(new)] = near
-            self._heard[first : first + len(new)] = heard
-        rows = self._rows
-        return [rows[w] for ws in texts for w in ws]
+            for at in range(0, len(new), PORTION):
+                some = new[at : at + PORTION]
+                rows = slice(first + at, first + at + len(some))
+                self._near[rows], self._heard[rows] = self._compare(some)
+        return [self._rows[w] for ws in texts for w in ws]
 
     def _compare(self, new: Sequence[str]) -> tuple[Scores, Scores]:
         near = encoder().embed([[w] for w in new]) @ self._vectors.T
