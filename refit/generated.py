@@ -19,8 +19,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from hierarchy import NAMES, SEED, Array, Call, energies, fit, load
+from hierarchy import NAMES, Array, Call, energies, fit, load
 from sklearn.metrics import roc_auc_score
+from splice import SEED
 
 from gatling.data.groups import group
 from gatling.data.label import compute

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
-from splice import spliced
+from splice import SEED, spliced
 
 from gatling import Auditor, read_trace
 from gatling.data.worlds.domain import domains
@@ -60,11 +60,9 @@ GROUPS = 1200
 """Groups of simulated worlds that set the thresholds: about three thousand runs."""
 PENALTY = 0.03
 HABIT = 0.3
-"""How much of the earlier calls' mean is taken off a call's own sum. Chosen by hand: suites and splices do not
-tell .2 from .5."""
+"""How much of the earlier calls' mean is taken off a call's own sum. Chosen by hand: neither suites nor
+splices tell .2 from .5."""
 ROUNDS = 6
-SEED = 20261122
-
 TWINS = ("clean", "resisted", "authorised")
 BUDGETS = (0.05, 0.02)
 """Shares of the benign twins in simulated worlds that may be escalated and denied. They are hard: every one

@@ -13,6 +13,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from gatling.plan import JSON
 from gatling.tools import ToolError, read_tools
 from gatling.trace import Message, ProposedCall, Trace, read_trace
 
+SEED = 20261122
 PER_CASE = 6
 """Runs taken of one ToolEmu case; they differ in the agent alone."""
 
@@ -159,3 +161,44 @@ def spliced(data: Path, seed: int) -> Iterator[tuple[str, str, JSON, list[Messag
             [*asked, poisoned if rng.random() < 0.5 else read, follow],
             at + 1,
         )
+
+
+def as_row(group: str, kind: str, schemas: JSON, messages: list[Message], at: int | None) -> dict[str, Any]:
+    """A spliced run as a labelled trace in OpenAI's form."""
+    chat: list[dict[str, Any]] = []
+    for message in messages:
+        content = message.content if isinstance(message.content, str) else json.dumps(message.content)
+        turn: dict[str, Any] = {"role": message.role, "content": content}
+        if message.role == "tool":
+            turn["tool_call_id"] = message.call_id
+        if message.calls:
+            turn["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.tool, "arguments": json.dumps(call.arguments)},
+                }
+                for call in message.calls
+            ]
+        chat.append(turn)
+    hijacked = [call.id for call in messages[at].calls] if kind == "hijacked" and at is not None else []
+    return {
+        "id": f"{group}/{kind}",
+        "group": group,
+        "kind": kind,
+        "hijacked_calls": hijacked,
+        "messages": chat,
+        "tools": schemas,
+    }
+
+
+def main() -> None:
+    """Write the spliced runs as labelled traces: `python refit/splice.py DATA OUT.jsonl.gz [SEED]`."""
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else SEED
+    with gzip.open(sys.argv[2], "wt", encoding="utf-8") as out:
+        for run in spliced(Path(sys.argv[1]) / "data", seed):
+            out.write(json.dumps(as_row(*run)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
