@@ -21,6 +21,7 @@ from gatling import __version__
 from gatling.cli.data import add_commands
 from gatling.cli.errors import FLAGGED, reported
 from gatling.cli.model import add_commands as add_model_commands
+from gatling.cli.train import add_commands as add_train_commands
 from gatling.runtime.inputs import Unusable, check_format, check_output, load_model, load_rules, load_schemas
 
 app = typer.Typer(
@@ -232,4 +233,5 @@ def schema() -> None:
 
 
 add_commands(app)
+add_train_commands(app)
 add_model_commands(app)

@@ -1,4 +1,4 @@
-"""The commands that measure and fit a model: `gatling evaluate` and `gatling calibrate`."""
+"""What is done with a trained model: `gatling bundle`, `evaluate` and `calibrate`."""
 
 # What takes long to import is imported inside the commands.
 from __future__ import annotations
@@ -28,6 +28,7 @@ Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes that share
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to the command line."""
+    app.command(epilog="Example:  gatling bundle model plans --output bundle.safetensors")(bundle)
     app.command(
         epilog="\b\nExamples:\n"
         "  gatling evaluate default plans\n"
@@ -38,6 +39,64 @@ def add_commands(app: typer.Typer) -> None:
         "  gatling calibrate default logs.jsonl --output mine.safetensors\n"
         "  gatling audit runs.jsonl --model mine.safetensors"
     )(calibrate)
+
+
+def bundle(
+    trained: Annotated[
+        Path, typer.Argument(metavar="TRAINED", help="A folder in which gatling train has finished.")
+    ],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="INPUT...", help="The builds and traces that it was trained with."),
+    ],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Where the bundle goes.")] = Path(
+        "bundle.safetensors"
+    ),
+    name: Annotated[str, typer.Option(metavar="NAME", help="What the bundle calls itself.")] = "mine",
+    budget: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="Share of benign runs that may be escalated.")
+    ] = 0.01,
+    tools: ToolsFile = None,
+    workers: Workers = 1,
+) -> None:
+    """Make a bundle of a trained network: all that gatling audit --model needs, and no torch.
+
+    How much each term counts, and the thresholds, are set on the validation split of the builds and on the
+    traces' groups that training left out.
+    """
+    with data_reported("bundle"):
+        from gatling.evaluate.assembly import assemble
+        from gatling.evaluate.scored import EvaluationError
+        from gatling.model.bundle import BundleError
+        from gatling.terminal import safe
+
+        schemas = load_schemas(tools)
+        given = " ".join(["gatling bundle", *(path.name for path in (trained, *inputs))])
+        try:
+            with _counted("runs scored") as told:
+                made = assemble(
+                    trained,
+                    inputs,
+                    name=name,
+                    command=given,
+                    tools=schemas,
+                    budget=budget,
+                    workers=workers,
+                    told=told,
+                )
+        except (BundleError, EvaluationError) as error:
+            raise Unusable(str(error)) from None
+        made.save(output)
+        gains = ", ".join(f"{term} {gain:g}" for term, gain in sorted(made.weights.gains.items()))
+        escalate = made.weights.calibration.escalate
+        share = escalate.false_positives
+        typer.echo(f"gains: {gains}")
+        typer.echo(
+            f"escalates {share.value:.2%} of {share.runs} benign validation runs "
+            f"[{share.low:.2%}, {share.high:.2%}]"
+            + (f", {escalate.detected.value:.0%} of the violating" if escalate.detected else "")
+        )
+        typer.echo(f"bundle: {safe(str(output))}, {output.stat().st_size / 1e6:.1f} MB, {made.sha256[:12]}")
 
 
 def evaluate(
@@ -65,12 +124,12 @@ def evaluate(
         from gatling.model.bundle import BundleError
         from gatling.terminal import safe
 
-        bundle, schemas = load_model(model), load_schemas(tools)
+        chosen, schemas = load_model(model), load_schemas(tools)
         try:
             with _counted("runs scored") as told:
-                runs = score(inputs, bundle, split=split, tools=schemas, workers=workers, told=told)
-            bundle.refuse(run.group for run in runs)
-            facts = {"name": bundle.card.name, "sha256": bundle.sha256, "gatling": bundle.card.gatling}
+                runs = score(inputs, chosen, split=split, tools=schemas, workers=workers, told=told)
+            chosen.refuse(run.group for run in runs)
+            facts = {"name": chosen.card.name, "sha256": chosen.sha256, "gatling": chosen.card.gatling}
             found = measure(runs, model=facts, seed=seed)
         except (BundleError, EvaluationError) as error:
             raise Unusable(str(error)) from None
@@ -118,13 +177,13 @@ def calibrate(
         from gatling.model.calibrate import fit
         from gatling.terminal import safe
 
-        bundle, schemas = load_model(model), load_schemas(tools)
+        chosen, schemas = load_model(model), load_schemas(tools)
         try:
             with _counted("runs scored") as told:
-                runs = score(traces, bundle, tools=schemas, unlabelled="clean", workers=workers, told=told)
+                runs = score(traces, chosen, tools=schemas, unlabelled="clean", workers=workers, told=told)
             benign = [run for run in runs if run.violation is False]
             groups = [run.group for run in benign]
-            composite = bundle.weights.composite
+            composite = chosen.weights.composite
             found = fit(
                 [max((composite(call.terms) for call in run.calls), default=0.0) for run in benign],
                 groups,
@@ -134,7 +193,7 @@ def calibrate(
             )
         except (CalibrationError, EvaluationError) as error:
             raise Unusable(str(error)) from None
-        bundle.calibrated(found).save(output)
+        chosen.calibrated(found).save(output)
         for name, threshold in (("escalate", found.escalate), ("deny", found.deny)):
             share, (low, high) = threshold.false_positives, threshold.interval
             typer.echo(

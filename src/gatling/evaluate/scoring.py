@@ -20,6 +20,7 @@ from gatling.runtime.audit import Auditor
 from gatling.terminal import NAME_LIMIT, safe
 from gatling.trace import Trace, TraceError, read_trace
 from gatling.trace.jsonl import read_lines
+from gatling.trace.reader import group_of
 
 if TYPE_CHECKING:
     from gatling.data.columns import Row
@@ -127,10 +128,10 @@ def _build(folder: Path, split: str) -> Iterator[Labelled]:
         there = ", ".join(manifest.splits)
         raise EvaluationError(f"{safe(str(folder))}: no split {safe(split)}; there are {there}")
     for row in read_rows(folder, split):
-        yield _of_row(row, folder.name, manifest.seed)
+        yield _of_row(row, folder.name, f"{manifest.preset}-{manifest.seed}/{row.group}")
 
 
-def _of_row(row: Row, dataset: str, seed: int) -> Labelled:
+def _of_row(row: Row, dataset: str, group: str) -> Labelled:
     from gatling.data.run import TERMS
 
     targets = {
@@ -138,7 +139,7 @@ def _of_row(row: Row, dataset: str, seed: int) -> Labelled:
         for call, energies in zip(row.calls, row.energies, strict=True)
     }
     return Trace(row.id, row.messages, json.loads(row.tools)), {
-        "group": f"seed {seed}/{row.group}",
+        "group": group,
         "dataset": dataset,
         "split": row.split,
         "kind": row.kind,
@@ -172,7 +173,7 @@ def _traces(path: Path, unlabelled: str) -> Iterator[Labelled]:
         yield (
             trace,
             {
-                "group": trace_group(known, trace.id),
+                "group": group_of(known, trace.id),
                 "dataset": path.name,
                 "split": "",
                 "kind": kind,
@@ -186,11 +187,3 @@ def _traces(path: Path, unlabelled: str) -> Iterator[Labelled]:
                 "targets": {},
             },
         )
-
-
-def trace_group(row: Mapping[str, Any], id: str) -> str:
-    """The group of a labelled trace; see `score`."""
-    if row.get("group"):
-        return str(row["group"])
-    parts = [str(row[name]) for name in ("suite", "user_task", "injection_task") if row.get(name)]
-    return "/".join(parts) or id

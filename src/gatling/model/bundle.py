@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gatling.energy import Weights
 from gatling.energy.calibration import Calibration
+from gatling.model.network import LATENT, NetworkError, NumpyNetwork
 
 FORMAT: Final = 1
 """Raised when an older reader could not use a bundle."""
@@ -72,7 +73,7 @@ class Card(BaseModel):
     """The network's configuration; None for analytic terms alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bundle:
     """A card and the arrays of its network."""
 
@@ -89,7 +90,13 @@ class Bundle:
     @property
     def terms(self) -> tuple[str, ...]:
         """Names of the terms that an audit with this bundle has."""
-        return tuple(term.name for term in self.weights.terms)
+        names = tuple(term.name for term in self.weights.terms)
+        return (*names, LATENT) if self.network is not None else names
+
+    @cached_property
+    def network(self) -> NumpyNetwork | None:
+        """The dual encoder; None where the bundle has analytic terms alone."""
+        return NumpyNetwork(self.card.network, self.arrays) if self.card.network is not None else None
 
     @property
     def sha256(self) -> str:
@@ -139,8 +146,8 @@ class Bundle:
 def group_code(group: str) -> int:
     """A group's name as 64 bits of its SHA-256: enough to recognise it, too little to read it.
 
-    >>> group_code("seed 7/w0000012")
-    18033496133923649770
+    >>> group_code("offline-7/w0000012")
+    3999955115745466343
     """
     return int.from_bytes(hashlib.sha256(group.encode("utf-8", "replace")).digest()[:8], "little")
 
@@ -194,6 +201,10 @@ def _read(content: bytes, where: str) -> Bundle:
     if odd:
         raise BundleError(f"{where}: arrays {sorted(odd)[:3]} hold what is no finite float32; fetch it again")
     bundle = Bundle(card, arrays, groups.astype(np.uint64))
+    try:
+        _ = bundle.network
+    except NetworkError as error:
+        raise BundleError(f"{where}: {error}; make the bundle again") from None
     if metadata.get("sha256") != bundle.sha256:
         raise BundleError(f"{where}: its content does not match its hash; fetch the file again")
     return bundle

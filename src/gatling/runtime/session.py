@@ -17,6 +17,8 @@ from gatling.energy import Context, Reason, TermScore
 from gatling.energy.hierarchy import Hierarchy
 from gatling.history import History
 from gatling.model.bundle import Bundle
+from gatling.model.network import LATENT, State
+from gatling.model.view import view
 from gatling.plan import (
     Edge,
     ExecutionPlan,
@@ -93,6 +95,8 @@ class _Run:
     """Calls as they were last measured, by index."""
     explained: dict[int, float]
     """How well strangers' texts explained each call when it was made."""
+    state: State
+    """What the model's network keeps of the calls."""
     lock: RLock
     numbers: Iterator[int]
     """Numbers for calls that nobody gave an id."""
@@ -103,7 +107,7 @@ class Session:
 
     def __init__(self, policy: Policy, toolbox: Toolbox, model: Bundle, *, redact: bool = False) -> None:
         self._policy, self._toolbox, self._model, self._redact = policy, toolbox, model, redact
-        self._run = _Run(History(), [], [], {}, {}, RLock(), count())
+        self._run = _Run(History(), [], [], {}, {}, State(), RLock(), count())
         self._sub_agent = False
         self._entered: ContextVar[tuple[Token[Session], ...]] = ContextVar("gatling_entered", default=())
 
@@ -161,7 +165,7 @@ class Session:
         tool = self._toolbox.tool(call.tool, list(arguments))
         index = self._run.history.made(call.id, tool, call.arguments)
         self._run.pending.append((index, call))
-        # Measured at once, checked or not: later calls are compared with it. A fault shows when it is checked.
+        # Measured at once, checked or not: later calls are compared with it. A fault shows at the check.
         with suppress(Exception):
             measured = self._measure(call, tool, index)
             self._run.explained[index] = Hierarchy.explained(measured.terms["hierarchy"])
@@ -180,6 +184,9 @@ class Session:
         earlier = tuple(run.explained[i] for i in sorted(run.explained) if i < index and i not in waiting)
         context = Context(history.spans, self._intent(), tool, self._policy, earlier)
         terms = {term.name: term.score(node, context) for term in self._model.weights.terms}
+        if (network := self._model.network) is not None:
+            seen = view(node, index, history.spans, edges)
+            terms[LATENT] = network.step(seen, index, run.state).score
         run.measured[index] = Measured(node, edges, terms, at)
         return run.measured[index]
 

@@ -1,0 +1,122 @@
+"""A trained network made into a bundle: gains chosen and thresholds set on validation runs, data named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gatling import __version__
+from gatling.energy import Weights, analytic
+from gatling.energy.calibration import Calibration
+from gatling.evaluate.fusion import fused
+from gatling.evaluate.scored import ScoredRun
+from gatling.evaluate.scoring import score
+from gatling.model.bundle import Arrays, Bundle, BundleError, Card, Data, group_code
+from gatling.model.calibrate import fit, groups_needed
+from gatling.plan import JSON
+
+LIMITS = (
+    "It was trained on generated worlds and on runs of undefended agents in English above all.",
+    "It reads texts, not images; what a text says inside an image is unknown to it.",
+    "It judges calls one by one as they are proposed and never undoes what has run.",
+    "Thresholds were set on validation runs of its training data; set them on yours with gatling calibrate.",
+)
+
+
+def assemble(
+    trained: Path,
+    inputs: Sequence[Path],
+    *,
+    name: str,
+    command: str,
+    tools: JSON = None,
+    budget: float = 0.01,
+    workers: int = 1,
+    told: Callable[[int], None] = lambda runs: None,
+) -> Bundle:
+    """The bundle of a folder that `gatling train` wrote.
+
+    `inputs` are the builds, of which the split `validation` is taken, and the labelled traces that it was
+    trained with, of which the groups that it was not trained on are. Gains are chosen on all of these
+    runs, and the thresholds set on the benign ones.
+
+    Raises:
+        BundleError: the folder holds no trained network, or too few benign validation runs.
+        EvaluationError: an input holds no runs, or a trace cannot be read.
+    """
+    arrays, config = _network(trained / "model.safetensors")
+    groups, data = _origins(trained)
+    codes = np.array(sorted(map(group_code, groups)), np.uint64)
+    weights = analytic()
+    card = Card(
+        name=name,
+        gatling=__version__,
+        command=command,
+        data=data,
+        limits=LIMITS,
+        weights=weights,
+        network=config,
+    )
+    plain = Bundle(card, arrays, codes)
+    known = set(groups)
+    found = score(inputs, plain, split="validation", tools=tools, workers=workers, told=told)
+    runs = [run for run in found if run.group not in known]
+    gains = fused(runs, weights.gains)
+    chosen = weights.model_copy(update={"gains": gains})
+    calibration = thresholds(runs, chosen, budget)
+    chosen = chosen.model_copy(update={"calibration": calibration, "source": (*weights.source, command)})
+    return Bundle(card.model_copy(update={"weights": chosen}), arrays, codes)
+
+
+def thresholds(runs: Iterable[ScoredRun], weights: Weights, budget: float) -> Calibration:
+    """The calibration on the benign runs among some: `budget` for escalation, a fifth of it for denial, or
+    what the number of groups supports.
+
+    Raises:
+        BundleError: there are too few benign groups for the budget.
+    """
+    runs = list(runs)
+    benign = [run for run in runs if run.violation is False]
+    bad = [run for run in runs if run.violation is True]
+    groups = [run.group for run in benign]
+    if (count := len(set(groups))) < (needed := groups_needed(budget)):
+        raise BundleError(
+            f"{count} groups of benign validation runs, and a budget of {budget} needs {needed}; "
+            "give more data, or a larger --budget"
+        )
+
+    def raw(run: ScoredRun) -> float:
+        return max((weights.composite(call.terms) for call in run.calls), default=0.0)
+
+    return fit(
+        list(map(raw, benign)),
+        groups,
+        kinds=[run.kind for run in benign],
+        budget=budget,
+        deny_budget=min(budget, max(budget / 5, 3.0 / count)),
+        hijacked=list(map(raw, bad)) if bad else None,
+        hijacked_groups=[run.group for run in bad] if bad else None,
+    )
+
+
+def _network(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise BundleError(f"{path}: no such file; name a folder in which gatling train has finished")
+    try:
+        with safe_open(path, "np") as file:
+            config = json.loads((file.metadata() or {})["gatling"])
+            return {name: file.get_tensor(name) for name in file.keys()}, config  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise BundleError(f"{path}: holds no network ({type(error).__name__}); train it again") from None
+
+
+def _origins(trained: Path) -> tuple[list[str], tuple[Data, ...]]:
+    groups = (trained / "groups.txt").read_text("utf-8").splitlines()
+    told = json.loads((trained / "data.json").read_text("utf-8"))
+    return groups, tuple(Data.model_validate(part) for part in told["data"])

@@ -1,0 +1,233 @@
+"""The dual encoder at audit time: `gatling.model.encoders` again with NumPy alone, one call after another.
+
+Everything is computed in 64 bits, so that the order in which a machine adds up does not show in the energies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatling.energy.term import Part, Reason, TermScore
+from gatling.model.view import ARGUMENT_NUMBERS, CALL_NUMBERS, EXPLANATION_NUMBERS, ROLES, Items, View
+from gatling.text import Matrix, encoder
+
+Floats: TypeAlias = NDArray[np.float64]
+
+LATENT = "latent"
+"""The term's name."""
+FORMULA = "10 / (1 + exp(-sum)), the sum growing with the distance of the call from what is expected"
+TERMS = 4
+"""Energies that the network regresses: hierarchy, provenance, scope, flow."""
+LARGEST = {"hidden": 4096, "dimensions": 4096, "heads": 4096, "rounds": 64}
+"""The configuration's sizes at most."""
+TEXTS = 2048
+"""Texts whose vectors a process remembers; one reads 400 characters at most, so they take under 20 MB."""
+
+
+class NetworkError(ValueError):
+    """A configuration or weights that make no network; the message names the entry."""
+
+
+@dataclass(slots=True)
+class State:
+    """What later calls of a session hear from the calls before them."""
+
+    calls: dict[int, Floats] = field(default_factory=dict)
+    """By call's index, its state before each round when it was first seen: (rounds, hidden)."""
+
+
+class Reading(NamedTuple):
+    """What the network says of a call."""
+
+    distance: float
+    """1 − cos(expected, actual), in [0, 2]."""
+    energies: tuple[float, ...]
+    """Regressed, 0–10: hierarchy, provenance, scope, flow."""
+    score: TermScore
+    """The latent term."""
+
+
+class NumpyNetwork:
+    """The trained network.
+
+    Args:
+        config: `hidden`, `dimensions`, `heads` and `rounds` of `encoders.NetworkConfig`; others are ignored.
+        weights: the arrays of `encoders.Network.state_dict()`, float32.
+
+    Raises:
+        NetworkError: a size is missing or out of range; an array is missing, unknown, of another shape or not
+            finite.
+    """
+
+    def __init__(self, config: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> None:
+        sizes = {name: _size(config, name) for name in LARGEST}
+        self._hidden, self._heads, self._rounds = sizes["hidden"], sizes["heads"], sizes["rounds"]
+        if self._hidden % self._heads:
+            raise NetworkError(f"network: {self._heads} heads do not divide {self._hidden} hidden values")
+        expected = shapes(**sizes)
+        for name in sorted(expected.keys() ^ weights.keys()):
+            raise NetworkError(
+                f"network: array {name!a:.200} is {'missing' if name in expected else 'unknown'}"
+            )
+        for name, shape in expected.items():
+            if weights[name].shape != shape:
+                raise NetworkError(f"network: array {name} has shape {weights[name].shape}, needs {shape}")
+            if weights[name].dtype.kind != "f" or not np.isfinite(weights[name]).all():
+                raise NetworkError(f"network: array {name} holds what is no finite number")
+        self._weights: dict[str, Floats] = {
+            name: np.ascontiguousarray(array.T, np.float64) for name, array in weights.items()
+        }
+        self._steepness = math.exp(min(float(weights["steepness"]), 50.0))
+        self._offset = float(weights["offset"])
+
+    def step(self, view: View, index: int, state: State) -> Reading:
+        """Read the call at `index`; `state` keeps what later calls hear from it.
+
+        A call read again is heard as it was at first, and one that was never read is not heard at all.
+        """
+        expected = self._expected(view.intent)
+        hidden = self._call(view, index, state)
+        actual = _unit(self._linear("projection", hidden))
+        energies = self._mlp("energy_", np.concatenate([hidden, expected]))
+        distance = 1.0 - float(expected @ actual)
+        value = 10.0 * _sigmoid(self._steepness * distance - self._offset)
+        parts = (Part("distance", distance, self._steepness), Part("offset", 1.0, -self._offset))
+        reasons = (Reason("the call lies far from what request and policy lead one to expect"),)
+        score = TermScore(value, FORMULA, parts, reasons if value >= 1.0 else ())
+        return Reading(distance, tuple(10.0 * _sigmoid(float(x)) for x in energies), score)
+
+    def _expected(self, intent: Items) -> Floats:
+        items = self._items("intent.items", intent)
+        pooled = self._attended(items @ self._weights["intent.scores.weight"], items)
+        return _unit(self._mlp("predictor_", self._mlp("intent.", pooled)))
+
+    def _call(self, view: View, index: int, state: State) -> Floats:
+        tool, values = _vectors(view.call)
+        call = _gelu(
+            tool @ self._weights["plan.tool.linear.weight"]
+            + values @ self._weights["plan.values.linear.weight"]
+            + self._linear("plan.numbers", view.call.numbers[0])
+        )
+        arguments = self._asked("plan.arguments", call, view.arguments)
+        explanations = self._asked("plan.explanations", call, view.explanations)
+        hidden = self._mixed("plan.mixing", call, arguments, explanations)
+        before = np.zeros((self._rounds, self._hidden))
+        nothing = np.zeros(self._hidden)
+        feeding = [state.calls[source] for source in view.sources if source in state.calls]
+        last = state.calls.get(index - 1)
+        for r in range(self._rounds):
+            before[r] = hidden
+            flow = np.mean([call[r] for call in feeding], axis=0) if feeding else nothing
+            previous = last[r] if last is not None else nothing
+            hidden = self._mixed(f"plan.rounds.{r}", hidden, flow, previous)
+        state.calls.setdefault(index, before)
+        return hidden
+
+    def _asked(self, name: str, call: Floats, items: Items) -> Floats:
+        found = self._items(f"{name}.items", items)
+        query = self._linear(f"{name}.query", call)
+        width = self._hidden // self._heads
+        scores = (query * found).reshape(len(found), self._heads, width).sum(-1) / math.sqrt(width)
+        return self._attended(scores, found)
+
+    def _attended(self, scores: Floats, items: Floats) -> Floats:
+        if not len(items):
+            return np.zeros(self._hidden)
+        weights = np.exp(scores - scores.max(0))
+        weights /= weights.sum(0)
+        parts = items.reshape(len(items), self._heads, -1)
+        pooled: Floats = (weights[..., None] * parts).sum(0).ravel()
+        return pooled
+
+    def _items(self, name: str, items: Items) -> Floats:
+        if not items.words:
+            return np.zeros((0, self._hidden))
+        texts = _vectors(items) @ self._weights[f"{name}.text.linear.weight"]
+        return _gelu(texts + self._linear(f"{name}.numbers", items.numbers))
+
+    def _mixed(self, name: str, state: Floats, a: Floats, b: Floats) -> Floats:
+        mixed = state + self._mlp(f"{name}.", np.concatenate([state, a, b]))
+        centred = mixed - mixed.mean()
+        scaled = centred / math.sqrt(float(centred @ centred) / len(centred) + 1e-5)
+        normal: Floats = scaled * self._weights[f"{name}.norm.weight"] + self._weights[f"{name}.norm.bias"]
+        return normal
+
+    def _mlp(self, name: str, x: Floats) -> Floats:
+        return self._linear(f"{name}second", _gelu(self._linear(f"{name}first", x)))
+
+    def _linear(self, name: str, x: NDArray[Any]) -> Floats:
+        mapped: Floats = x @ self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        return mapped
+
+
+def shapes(*, hidden: int, dimensions: int, heads: int, rounds: int) -> dict[str, tuple[int, ...]]:
+    """The network's arrays by name, with their shapes."""
+    found: dict[str, tuple[int, ...]] = {"steepness": (), "offset": ()}
+
+    def linear(name: str, outputs: int, inputs: int) -> None:
+        found[f"{name}.weight"] = (outputs, inputs)
+        found[f"{name}.bias"] = (outputs,)
+
+    def items(name: str, numbers: int) -> None:
+        found[f"{name}.text.linear.weight"] = (hidden, encoder().dimensions)
+        linear(f"{name}.numbers", hidden, numbers)
+
+    items("intent.items", len(ROLES))
+    found["intent.scores.weight"] = (heads, hidden)
+    linear("intent.first", hidden, hidden)
+    linear("intent.second", dimensions, hidden)
+    linear("predictor_first", hidden, dimensions)
+    linear("predictor_second", dimensions, hidden)
+    for name in ("plan.tool", "plan.values"):
+        found[f"{name}.linear.weight"] = (hidden, encoder().dimensions)
+    linear("plan.numbers", hidden, len(CALL_NUMBERS))
+    for name, numbers in (("arguments", ARGUMENT_NUMBERS), ("explanations", EXPLANATION_NUMBERS)):
+        items(f"plan.{name}.items", len(numbers))
+        linear(f"plan.{name}.query", hidden, hidden)
+    for name in ("plan.mixing", *(f"plan.rounds.{r}" for r in range(rounds))):
+        linear(f"{name}.first", hidden, 3 * hidden)
+        linear(f"{name}.second", hidden, hidden)
+        found[f"{name}.norm.weight"] = found[f"{name}.norm.bias"] = (hidden,)
+    linear("projection", dimensions, hidden)
+    linear("energy_first", hidden, hidden + dimensions)
+    linear("energy_second", TERMS, hidden)
+    return found
+
+
+def _size(config: Mapping[str, Any], name: str) -> int:
+    value = config.get(name)
+    least = 0 if name == "rounds" else 1
+    if type(value) is not int or not least <= value <= LARGEST[name]:
+        raise NetworkError(f"network: {name} is {value!a:.40}, needs {least} to {LARGEST[name]}")
+    return value
+
+
+@lru_cache(maxsize=TEXTS)
+def _vector(words: tuple[str, ...]) -> Matrix:
+    vector: Matrix = encoder().embed([words])[0]
+    return vector
+
+
+def _vectors(items: Items) -> Matrix:
+    return np.array([_vector(tuple(words)) for words in items.words])
+
+
+def _gelu(x: Floats) -> Floats:
+    bent: Floats = 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
+    return bent
+
+
+def _unit(x: Floats) -> Floats:
+    return x / max(math.sqrt(float(x @ x)), 1e-12)
+
+
+def _sigmoid(x: float) -> float:
+    # What is no number counts as 700: an energy fails closed.
+    return 1.0 / (1.0 + math.exp(-max(-700.0, min(700.0, x))))
