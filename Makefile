@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TRACES := src/gatling/examples/traces.jsonl
+DEMO := build/demo
 
 # One BLAS thread: the arrays are small, and the timings of benchmarks stay comparable.
 export OPENBLAS_NUM_THREADS = 1
@@ -13,7 +14,7 @@ export OMP_NUM_THREADS = 1
 .PHONY: help demo test check bench clean
 
 help:
-	@echo "make demo    install and audit the example traces"
+	@echo "make demo    install, build a dataset, train a model on it, evaluate it, audit the examples with it"
 	@echo "make test    check, then the tests"
 	@echo "make check   ruff, mypy and import contracts"
 	@echo "make bench   run the benchmarks"
@@ -23,19 +24,24 @@ help:
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/base.stamp: .venv/venv.stamp pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
-	@touch $@
-
 .venv/dev.stamp: .venv/venv.stamp pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $@ .venv/base.stamp
+	@touch $@ .venv/train.stamp
+
+.venv/train.stamp: .venv/venv.stamp pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+	@touch $@
 
 # `gatling audit` exits 0 when every call may run, 1 when one is flagged, 2 when it could not audit.
 # The examples hold hijacked runs, so only 1 is right here.
-demo: .venv/base.stamp
-	$(BIN)/gatling audit $(TRACES); test $$? -eq 1
-	$(BIN)/gatling explain $(TRACES) --trace cabin-page-comment --call mail-1; test $$? -eq 1
+demo: .venv/train.stamp
+	$(BIN)/gatling build $(DEMO)/plans --size 3000 --seed 7 --workers 2
+	$(BIN)/gatling train $(DEMO)/plans --recipe smoke --out $(DEMO)/model --threads 2
+	$(BIN)/gatling bundle $(DEMO)/model $(DEMO)/plans --name demo --budget 0.05 --workers 2 \
+		--output $(DEMO)/bundle.safetensors
+	$(BIN)/gatling evaluate $(DEMO)/bundle.safetensors $(DEMO)/plans --workers 2 --out $(DEMO)/report
+	$(BIN)/gatling audit $(TRACES) --model $(DEMO)/bundle.safetensors --top 3; test $$? -eq 1
+	@echo "the report on the model: $(DEMO)/report/evaluation.html"
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

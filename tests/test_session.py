@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ import pytest
 from gatling import Auditor, Policy, Session, Verdict, read_trace
 from gatling.energy import Context, TermScore
 from gatling.model.bundle import default
+from gatling.model.network import LATENT, NumpyNetwork, State
 from gatling.plan import JSON, ToolCall, TrustTier
 from gatling.policy import Destinations, ToolRule
 from gatling.runtime import session as module
 from gatling.runtime.session import StateError
 from gatling.trace import Message, ProposedCall, Trace, TraceError
+from tests.model.tiny import bundle
 
 Begin = Callable[..., Session]
 
@@ -264,6 +267,163 @@ def test_a_message_that_cannot_be_read_leaves_the_session_as_it_was(auditor: Aud
         with pytest.raises(TraceError):
             session.observe(message)
     assert session.dump() == before
+
+
+# With a network
+
+
+@pytest.fixture(scope="session")
+def latent(tools: list[JSON]) -> Auditor:
+    """An auditor with a network of random weights, whose word counts."""
+    return Auditor(tools=tools, model=bundle())
+
+
+@pytest.fixture(params=["analytic", "latent"])
+def either(request: pytest.FixtureRequest, tools: list[JSON], latent: Auditor) -> Auditor:
+    """An auditor with a network, and one without."""
+    return latent if request.param == "latent" else Auditor(tools=tools, model=bundle(network=None))
+
+
+def test_the_latent_term_stands_in_verdicts_and_counts(
+    latent: Auditor, tools: list[JSON], run: Trace
+) -> None:
+    silent = Auditor(tools=tools, model=bundle(gain=0.0)).audit(run)
+    heard, plain = latent.audit(run), Auditor(tools=tools, model=bundle(network=None)).audit(run)
+    assert len({call.terms[LATENT] for call in heard.calls}) == len(heard.calls)
+    for with_it, without, none in zip(heard.calls, silent.calls, plain.calls, strict=True):
+        assert with_it.terms.keys() - none.terms.keys() == {LATENT}
+        assert with_it.terms == without.terms
+        assert with_it.energy > without.energy == none.energy
+        assert without.terms == {**none.terms, LATENT: without.terms[LATENT]}
+        assert 0.0 < with_it.terms[LATENT] < 10.0
+
+
+def test_a_latent_term_that_is_high_says_why(latent: Auditor, run: Trace) -> None:
+    for call in latent.audit(run).calls:
+        said = [evidence for evidence in call.evidence if evidence.term == LATENT]
+        assert bool(said) == (call.terms[LATENT] >= 1.0)
+
+
+@pytest.mark.parametrize("checked", range(16))
+def test_a_verdict_does_not_depend_on_which_earlier_calls_were_checked(
+    either: Auditor, run: Trace, checked: int
+) -> None:
+    calls = [call.id for message in run.messages for call in message.calls]
+    chosen = {calls[-1], *(id for place, id in enumerate(calls[:-1]) if checked >> place & 1)}
+    session, verdicts = either.session(), []
+    for message in run.messages:
+        session.observe(message)
+        verdicts += [session.check(call) for call in message.calls if call.id in chosen]
+    assert verdicts == [call for call in either.audit(run).calls if call.call_id in chosen]
+
+
+def test_a_late_check_leaves_later_verdicts_as_they_were(either: Auditor, run: Trace) -> None:
+    """A call checked again once its output and more have been read is another verdict, and its own alone."""
+    calls = [call for message in run.messages for call in message.calls]
+    session = either.session()
+    for message in run.messages:
+        session.observe(message)
+        for call in calls[:3]:
+            if any(call == made for _, made in session._run.pending):
+                session.check(call)
+    assert session.check(calls[-1]) == either.audit(run).calls[-1]
+
+
+@pytest.mark.parametrize("order", [*permutations(range(4))][::5], ids=str)
+def test_calls_proposed_together_are_judged_alike_in_any_order_and_so_is_what_follows(
+    either: Auditor, after_reading: Begin, inbox: str, order: tuple[int, ...]
+) -> None:
+    calls = (PAY, READ, SEND, ProposedCall("x", "frobnicate", {"to": IBAN}))
+    later = ProposedCall("later", "send_email", {"to": "billing@brackwater.example", "body": IBAN})
+
+    def verdicts(order: tuple[int, ...]) -> dict[str, Verdict]:
+        session = after_reading("Summarise the mails in my inbox.", inbox, auditor=either)
+        session.observe(Message("assistant", "", calls))
+        found = {calls[place].id: session.check(calls[place]) for place in order}
+        for call in calls[::-1]:
+            session.observe(Message("tool", f"Done with {call.tool}.", call_id=call.id))
+        return {**found, "later": session.check(later)}
+
+    assert verdicts(order) == verdicts((0, 1, 2, 3))
+
+
+@pytest.mark.parametrize("after", range(11))
+def test_a_stored_session_goes_on_alike_with_a_network(latent: Auditor, run: Trace, after: int) -> None:
+    session, verdicts = latent.session(), []
+    for number, message in enumerate(run.messages):
+        if number == after:
+            session = latent.load(session.dump())
+        session.observe(message)
+        verdicts += [session.check(call) for call in message.calls]
+    assert verdicts == latent.audit(run).calls
+
+
+def test_calls_that_were_never_observed_survive_storing_with_a_network(
+    latent: Auditor, after_reading: Begin, inbox: str
+) -> None:
+    session = after_reading("Summarise the mails in my inbox.", inbox, auditor=latent)
+    session.check(SEND)
+    loaded = latent.load(session.dump())
+    assert loaded.check(SEND) == session.check(SEND)
+    assert loaded.check(PAY) == session.check(PAY)
+
+
+def test_a_sub_agents_calls_are_heard_by_its_parent_and_its_by_them(
+    either: Auditor, after_reading: Begin, inbox: str
+) -> None:
+    def begun() -> Session:
+        return after_reading("Summarise the mails in my inbox.", inbox, auditor=either)
+
+    alone, parent = begun(), begun()
+    expected = [alone.check(call) for call in (SEND, READ, PAY)]
+    child = parent.hand_over()
+    grandchild = child.hand_over()
+    found = [child.check(SEND), parent.check(READ), grandchild.check(PAY)]
+    assert found == expected
+    assert parent.plan() == alone.plan()
+
+
+def test_what_came_before_is_heard(latent: Auditor, after_reading: Begin, inbox: str) -> None:
+    request = "Summarise the mails in my inbox."
+    first, second, third = (after_reading(request, inbox, auditor=latent) for _ in range(3))
+    for session in (first, second):
+        session.check(SEND)
+    first.observe(Message("tool", "", call_id=SEND.id))
+    expected = third.check(PAY).terms[LATENT]
+    assert second.check(PAY).terms[LATENT] == expected, "a call still under way is not heard"
+    assert first.check(PAY).terms[LATENT] != expected
+
+
+def test_sessions_of_one_auditor_do_not_hear_each_other(latent: Auditor, run: Trace) -> None:
+    sessions, found = [latent.session() for _ in range(3)], []
+    for message in run.messages:
+        for session in sessions:
+            session.observe(message)
+            found += [session.check(call) for call in message.calls]
+    expected = latent.audit(run).calls
+    assert sorted(found, key=repr) == sorted([*expected] * 3, key=repr)
+
+
+@pytest.mark.parametrize(
+    "failure", [ValueError("no"), KeyError(3), MemoryError(), FloatingPointError()], ids=repr
+)
+def test_a_network_that_fails_escalates_the_call_and_never_allows_it(
+    latent: Auditor, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def fail(network: NumpyNetwork, view: Any, index: int, state: State) -> Any:
+        raise failure
+
+    monkeypatch.setattr(NumpyNetwork, "step", fail)
+    session = asked(latent)
+    session.observe(Message("assistant", "", (READ,)))
+    for call in (READ, SEND):
+        verdict = session.check(call)
+        assert (verdict.decision, verdict.energy) == ("escalate", 10.0)
+        assert set(verdict.terms) == {"hierarchy", "provenance", "scope", "flow", LATENT}
+        assert set(verdict.terms.values()) == {10.0}
+        assert "the audit of this call failed" in reasons(verdict)
+    monkeypatch.undo()
+    assert session.check(SEND).energy < 10.0
 
 
 # Failing closed

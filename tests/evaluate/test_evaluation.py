@@ -178,6 +178,7 @@ def test_every_value_is_plain_json_of_one_order(runs: MakeMany) -> None:
     assert list(found) == list(Evaluation.__annotations__)
 
 
+@pytest.mark.parametrize("energy", [math.nan, math.inf, -0.1, 10.1])
 def test_an_energy_that_is_none_is_refused(run: Make, energy: float) -> None:
     with pytest.raises(EvaluationError, match=r"data: run a, call c1: energy is .* 0 to 10"):
         measured([run("a", "gold", energy), run("b", "hijacked", 5.0)])

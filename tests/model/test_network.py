@@ -53,7 +53,7 @@ def stepped(network: NumpyNetwork, examples: list[Example]) -> NDArray[np.float6
     for example in examples:
         state = State()
         for index, view in enumerate(example.views):
-            reading = network.step(view, index, state)
+            reading = network.step(view, index, index - 1, state)
             found.append((reading.score.value, *reading.energies))
     return np.array(found)
 
@@ -114,31 +114,31 @@ def test_sessions_side_by_side_do_not_mix(examples: list[Example]) -> None:
     found: tuple[list[float], list[float]] = ([], [])
     for index, pair in enumerate(zip(one.views, other.views, strict=False)):
         for view, state, said in zip(pair, states, found, strict=True):
-            said.append(network.step(view, index, state).score.value)
+            said.append(network.step(view, index, index - 1, state).score.value)
     for example, said in zip((one, other), found, strict=True):
         assert said == stepped(network, [example])[: len(said), 0].tolist()
 
 
 def test_a_state_holds_little_of_a_call(examples: list[Example]) -> None:
     state = State()
-    numpy_of(trained(CONFIG)).step(examples[0].views[0], 3, state)
+    numpy_of(trained(CONFIG)).step(examples[0].views[0], 3, 2, state)
     assert {index: array.shape for index, array in state.calls.items()} == {3: (CONFIG.rounds, CONFIG.hidden)}
 
 
 def test_a_call_read_again_is_heard_as_it_was_at_first(examples: list[Example]) -> None:
     network, state = numpy_of(trained(CONFIG)), State()
     first, second = next(e.views for e in examples if len(e.views) > 1)[:2]
-    network.step(first, 0, state)
-    expected = network.step(second, 1, state)
-    network.step(second._replace(sources=()), 0, state)
-    assert network.step(second, 1, state) == expected
+    network.step(first, 0, None, state)
+    expected = network.step(second, 1, 0, state)
+    network.step(second._replace(sources=()), 0, None, state)
+    assert network.step(second, 1, 0, state) == expected
     assert [*state.calls] == [0, 1]
 
 
 def test_a_call_that_was_never_read_is_not_heard(examples: list[Example]) -> None:
     network = numpy_of(trained(CONFIG))
     view = examples[0].views[0]
-    assert network.step(view._replace(sources=(0, 7)), 9, State()) == network.step(view, 0, State())
+    assert network.step(view._replace(sources=(0, 7)), 9, 8, State()) == network.step(view, 0, None, State())
 
 
 def test_the_largest_view_with_the_largest_weights_gives_energies() -> None:
@@ -151,7 +151,7 @@ def test_the_largest_view_with_the_largest_weights_gives_energies() -> None:
     view = View(items(4, 12), items(17, 2), items(10, 10), items(23, 10), ())
     weights = {name: array * 1e6 for name, array in weights_of(trained(CONFIG)).items()}
     with np.errstate(all="raise", under="ignore"):
-        reading = NumpyNetwork(asdict(CONFIG), weights).step(view, 0, State())
+        reading = NumpyNetwork(asdict(CONFIG), weights).step(view, 0, None, State())
     assert all(0 <= energy <= 10 for energy in (reading.score.value, *reading.energies))
 
 
@@ -159,13 +159,13 @@ def test_what_is_no_number_is_the_highest_energy(examples: list[Example]) -> Non
     view = examples[0].views[0]
     numbers = np.full_like(view.call.numbers, np.nan)
     broken = view._replace(call=view.call._replace(numbers=numbers))
-    reading = numpy_of(trained(CONFIG)).step(broken, 0, State())
+    reading = numpy_of(trained(CONFIG)).step(broken, 0, None, State())
     assert reading.score.value == pytest.approx(10)
     assert reading.energies == pytest.approx((10,) * 4)
 
 
 def test_the_latent_score_says_what_it_rests_on(examples: list[Example]) -> None:
-    reading = numpy_of(trained(CONFIG)).step(examples[0].views[0], 0, State())
+    reading = numpy_of(trained(CONFIG)).step(examples[0].views[0], 0, None, State())
     assert 0 <= reading.distance <= 2
     logit = sum(part.value * part.weight for part in reading.score.parts)
     assert reading.score.value == pytest.approx(10 / (1 + math.exp(-logit)))

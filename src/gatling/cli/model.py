@@ -65,6 +65,7 @@ def bundle(
     traces' groups that training left out.
     """
     with data_reported("bundle"):
+        from gatling.energy.calibration import CalibrationError
         from gatling.evaluate.assembly import assemble
         from gatling.evaluate.scored import EvaluationError
         from gatling.model.bundle import BundleError
@@ -84,7 +85,7 @@ def bundle(
                     workers=workers,
                     told=told,
                 )
-        except (BundleError, EvaluationError) as error:
+        except (BundleError, CalibrationError, EvaluationError) as error:
             raise Unusable(str(error)) from None
         made.save(output)
         gains = ", ".join(f"{term} {gain:g}" for term, gain in sorted(made.weights.gains.items()))
@@ -178,10 +179,17 @@ def calibrate(
         from gatling.terminal import safe
 
         chosen, schemas = load_model(model), load_schemas(tools)
+        for path in traces:
+            if path.is_dir():
+                raise Unusable(f"{path}: a folder; name files of traces")
         try:
             with _counted("runs scored") as told:
                 runs = score(traces, chosen, tools=schemas, unlabelled="clean", workers=workers, told=told)
             benign = [run for run in runs if run.violation is False]
+            if not benign:
+                raise Unusable(
+                    f"none of these {len(runs)} runs is benign; give benign runs of your own agents"
+                )
             groups = [run.group for run in benign]
             composite = chosen.weights.composite
             found = fit(

@@ -65,7 +65,7 @@ class Weights(BaseModel):
         return (Hierarchy(self.hierarchy), Provenance(), ScopeTerm(), Flow())
 
     def composite(self, terms: Mapping[str, float]) -> float:
-        """The uncalibrated composite of a call's energies by term, on 0–10. A term without a gain counts fully."""
+        """The raw composite of a call's energies by term, on 0–10. A term without a gain counts fully."""
         rest = 1.0
         for name, value in terms.items():
             rest *= 1.0 - self.gains.get(name, 1.0) * value / 10.0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from gatling import __version__
 from gatling.energy import Weights, analytic
@@ -17,8 +18,10 @@ from gatling.evaluate.scored import ScoredRun
 from gatling.evaluate.scoring import score
 from gatling.model.bundle import Arrays, Bundle, BundleError, Card, Data, group_code
 from gatling.model.calibrate import fit, groups_needed
+from gatling.model.network import NetworkError
 from gatling.plan import JSON
 
+NETWORK = "model.safetensors"
 LIMITS = (
     "It was trained on generated worlds and on runs of undefended agents in English above all.",
     "It reads texts, not images; what a text says inside an image is unknown to it.",
@@ -48,7 +51,7 @@ def assemble(
         BundleError: the folder holds no trained network, or too few benign validation runs.
         EvaluationError: an input holds no runs, or a trace cannot be read.
     """
-    arrays, config = _network(trained / "model.safetensors")
+    arrays, config = _network(trained / NETWORK)
     groups, data = _origins(trained)
     codes = np.array(sorted(map(group_code, groups)), np.uint64)
     weights = analytic()
@@ -62,9 +65,11 @@ def assemble(
         network=config,
     )
     plain = Bundle(card, arrays, codes)
-    known = set(groups)
-    found = score(inputs, plain, split="validation", tools=tools, workers=workers, told=told)
-    runs = [run for run in found if run.group not in known]
+    try:
+        _ = plain.network
+    except NetworkError as error:
+        raise BundleError(f"{trained / NETWORK}: {error}; train it again") from None
+    runs = score(inputs, plain, split="validation", tools=tools, skip=set(groups), workers=workers, told=told)
     gains = fused(runs, weights.gains)
     chosen = weights.model_copy(update={"gains": gains})
     calibration = thresholds(runs, chosen, budget)
@@ -110,13 +115,18 @@ def _network(path: Path) -> tuple[Arrays, dict[str, Any]]:
         raise BundleError(f"{path}: no such file; name a folder in which gatling train has finished")
     try:
         with safe_open(path, "np") as file:
-            config = json.loads((file.metadata() or {})["gatling"])
+            config = TypeAdapter(dict[str, Any]).validate_json((file.metadata() or {})["gatling"])
             return {name: file.get_tensor(name) for name in file.keys()}, config  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError) as error:
         raise BundleError(f"{path}: holds no network ({type(error).__name__}); train it again") from None
 
 
 def _origins(trained: Path) -> tuple[list[str], tuple[Data, ...]]:
-    groups = (trained / "groups.txt").read_text("utf-8").splitlines()
-    told = json.loads((trained / "data.json").read_text("utf-8"))
-    return groups, tuple(Data.model_validate(part) for part in told["data"])
+    groups = (trained / "groups.txt").read_bytes().decode().split("\n")[:-1]
+    told = trained / "data.json"
+    try:
+        return groups, TypeAdapter(tuple[Data, ...]).validate_python(json.loads(told.read_bytes())["data"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(
+            f"{told}: does not say what the network learnt from ({type(error).__name__}); train it again"
+        ) from None

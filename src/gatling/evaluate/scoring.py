@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
@@ -38,6 +38,7 @@ def score(
     tools: JSON = None,
     policy: Policy | None = None,
     unlabelled: str = "",
+    skip: Collection[str] = (),
     workers: int = 1,
     told: Callable[[int], None] = lambda runs: None,
 ) -> list[ScoredRun]:
@@ -46,7 +47,7 @@ def score(
     A labelled trace is one in any format with `kind`, one of `VIOLATES`, in its row, and for hijacked ones
     `hijacked_calls`, the ids of the calls that carry out the attack. Its group is its `group`, else its
     `suite`, `user_task` and `injection_task`, else its own id. One without `kind` is taken for `unlabelled`,
-    where that is given. `told` hears how many runs are done.
+    where that is given. Runs of the groups in `skip` are left out. `told` hears how many runs are done.
 
     Raises:
         EvaluationError: an input holds no runs, or a trace cannot be read or has no known kind.
@@ -57,8 +58,9 @@ def score(
     judge = partial(_score, Auditor(policy, tools, model=model))
     for path in inputs:
         labelled = _build(path, split) if path.is_dir() else _traces(path, unlabelled)
+        wanted = (one for one in labelled if one[1]["group"] not in skip)
         before = len(found)
-        for run in _each(judge, labelled, workers):
+        for run in _each(judge, wanted, workers):
             found.append(run)
             told(len(found))
         if len(found) == before:
@@ -122,13 +124,14 @@ def _score(auditor: Auditor, labelled: Labelled) -> ScoredRun:
 
 def _build(folder: Path, split: str) -> Iterator[Labelled]:
     from gatling.data.shards import read_manifest, read_rows
+    from gatling.model.corpus import group_name
 
     manifest = read_manifest(folder)
     if split not in manifest.splits:
         there = ", ".join(manifest.splits)
         raise EvaluationError(f"{safe(str(folder))}: no split {safe(split)}; there are {there}")
     for row in read_rows(folder, split):
-        yield _of_row(row, folder.name, f"{manifest.preset}-{manifest.seed}/{row.group}")
+        yield _of_row(row, folder.name, group_name(manifest, row.group))
 
 
 def _of_row(row: Row, dataset: str, group: str) -> Labelled:
@@ -163,9 +166,14 @@ def _traces(path: Path, unlabelled: str) -> Iterator[Labelled]:
         row = line.row
         known: dict[str, Any] = row if isinstance(row, dict) else {}
         kind = known.get("kind") or unlabelled
-        if kind not in VIOLATES:
+        if not isinstance(kind, str) or kind not in VIOLATES:
             kinds = ", ".join(VIOLATES)
             raise EvaluationError(f"{where}: kind: found {safe(str(kind), NAME_LIMIT)!r}; label it {kinds}")
+        bad = known.get("hijacked_calls") or []
+        if not isinstance(bad, list):
+            raise EvaluationError(
+                f"{where}: hijacked_calls: found {safe(str(bad), NAME_LIMIT)!r}; list the ids of its calls"
+            )
         try:
             trace = read_trace(row, None, f"line {line.number}")
         except TraceError as error:
@@ -183,7 +191,7 @@ def _traces(path: Path, unlabelled: str) -> Iterator[Labelled]:
                 "language": str(known.get("language") or ""),
                 "label_source": str(known.get("label_source") or "annotation"),
                 "plan_origin": "observed",
-                "bad": set(map(str, known.get("hijacked_calls") or ())),
+                "bad": set(map(str, bad)),
                 "targets": {},
             },
         )

@@ -103,7 +103,7 @@ class Bundle:
         """Hash over card and arrays: 64 hexadecimal digits, the same on every machine."""
         digest = hashlib.sha256(_canonical(self.card).encode())
         for name in sorted(self.arrays):
-            array = np.ascontiguousarray(self.arrays[name], "<f4")
+            array = np.asarray(self.arrays[name], "<f4", order="C")
             digest.update(f"{name} {array.shape}".encode())
             digest.update(array.tobytes())
         digest.update(self.groups.astype("<u8").tobytes())
@@ -135,11 +135,11 @@ class Bundle:
 
         metadata = {"card": _canonical(self.card), "sha256": self.sha256}
         ordered: dict[str, NDArray[Any]] = {
-            name: np.ascontiguousarray(self.arrays[name], "<f4") for name in sorted(self.arrays)
+            name: np.asarray(self.arrays[name], "<f4", order="C") for name in sorted(self.arrays)
         }
         ordered[GROUPS] = self.groups
         partial = Path(f"{path}.partial")
-        partial.write_bytes(save(ordered, metadata))
+        partial.write_bytes(_settled(save(ordered, metadata)))
         os.replace(partial, path)
 
 
@@ -150,6 +150,15 @@ def group_code(group: str) -> int:
     3999955115745466343
     """
     return int.from_bytes(hashlib.sha256(group.encode("utf-8", "replace")).digest()[:8], "little")
+
+
+def _settled(content: bytes) -> bytes:
+    """The file with its metadata in order: safetensors writes it in one that differs from save to save."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    return content[:8] + ordered.ljust(size) + content[8 + size :]
 
 
 def load(path: str | Path) -> Bundle:
@@ -173,7 +182,7 @@ def _read(content: bytes, where: str) -> Bundle:
         size = int.from_bytes(content[:8], "little")
         metadata = json.loads(content[8 : 8 + size]).get("__metadata__") or {}
         arrays = read_arrays(content)
-    except (SafetensorError, ValueError, AttributeError, RecursionError) as error:
+    except (SafetensorError, ValueError, KeyError, AttributeError, RecursionError) as error:
         reason = type(error).__name__
         raise BundleError(
             f"{where}: no safetensors file ({reason}); name a bundle, or fetch it again"
@@ -190,22 +199,24 @@ def _read(content: bytes, where: str) -> Bundle:
         card = Card.model_validate_json(metadata["card"])
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, ("card", *first["loc"])))
+        field = ".".join(map(str, ("card", *first["loc"]))).encode("unicode_escape").decode()
         raise BundleError(f"{where}: {field}: {first['msg']}; make the bundle again") from None
     except (ValueError, RecursionError) as error:
         if isinstance(error, BundleError):
             raise
         raise BundleError(f"{where}: its card is no JSON; fetch the file again") from None
     groups = arrays.pop(GROUPS, np.zeros(0, np.uint64))
+    if groups.dtype != np.uint64 or groups.ndim != 1:
+        raise BundleError(f"{where}: array {GROUPS} holds what is no list of groups; make the bundle again")
     odd = [n for n, a in arrays.items() if a.dtype != np.float32 or not np.isfinite(a).all()]
     if odd:
         raise BundleError(f"{where}: arrays {sorted(odd)[:3]} hold what is no finite float32; fetch it again")
-    bundle = Bundle(card, arrays, groups.astype(np.uint64))
+    bundle = Bundle(card, arrays, groups)
     try:
         _ = bundle.network
     except NetworkError as error:
         raise BundleError(f"{where}: {error}; make the bundle again") from None
-    if metadata.get("sha256") != bundle.sha256:
+    if metadata["card"] != _canonical(card) or metadata.get("sha256") != bundle.sha256:
         raise BundleError(f"{where}: its content does not match its hash; fetch the file again")
     return bundle
 

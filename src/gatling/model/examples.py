@@ -17,7 +17,7 @@ from gatling.plan import PlanOrigin
 from gatling.policy import Thresholds
 from gatling.tools import Tool, Toolbox, read_tools
 from gatling.trace import TraceError, read_trace
-from gatling.trace.reader import found
+from gatling.trace.reader import found, group_of
 
 FloatArray: TypeAlias = NDArray[np.float32]
 
@@ -74,8 +74,8 @@ def from_trace(row: Mapping[str, Any], tools: Mapping[str, Tool], dataset: str) 
     """The example of a labelled trace, or None where its `kind` is not one of `LABELLED`.
 
     `row` is a trace in any known format with `id`, `kind`, and for a hijacked run `hijacked_calls`, the ids
-    of the calls that carry out the attack. Its group is `group`, else `suite`, `user_task` and
-    `injection_task`, else its id. `tools` are described beside the trace, and give way to its own.
+    of the calls that carry out the attack. Its group is `gatling.trace.reader.group_of`'s. `tools` are
+    described beside the trace, and give way to its own.
 
     Energies are unknown; calls of a hijacked run not known to carry out the attack are unknown too.
 
@@ -87,7 +87,7 @@ def from_trace(row: Mapping[str, Any], tools: Mapping[str, Tool], dataset: str) 
         return None
     trace = read_trace(row)
     toolbox = Toolbox({**tools, **(read_tools(trace.tools) if trace.tools else {})})
-    group = _group(row, trace.id)
+    group = group_of(row, trace.id)
     run = Run(group, Setting((), toolbox, (), ""), trace.messages, PlanOrigin.OBSERVED, frozenset())
     plan = compute([run])[0].plan
     violating = np.zeros(len(plan.calls), np.float32)
@@ -97,13 +97,6 @@ def from_trace(row: Mapping[str, Any], tools: Mapping[str, Tool], dataset: str) 
     energies = np.full((len(plan.calls), len(TERMS)), np.nan, np.float32)
     family = str(row.get("family") or "") if kind == "hijacked" else ""
     return Example(trace.id, group, kind, family, dataset, tuple(views(plan)), energies, violating)
-
-
-def _group(row: Mapping[str, Any], id: str) -> str:
-    if row.get("group") is not None:
-        return str(row["group"])
-    names = [row[name] for name in ("suite", "user_task", "injection_task") if name in row]
-    return "/".join(map(str, names)) or id
 
 
 def _hijacked_calls(row: Mapping[str, Any], known: set[str]) -> set[str]:

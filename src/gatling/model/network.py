@@ -87,13 +87,13 @@ class NumpyNetwork:
         self._steepness = math.exp(min(float(weights["steepness"]), 50.0))
         self._offset = float(weights["offset"])
 
-    def step(self, view: View, index: int, state: State) -> Reading:
-        """Read the call at `index`; `state` keeps what later calls hear from it.
+    def step(self, view: View, index: int, previous: int | None, state: State) -> Reading:
+        """Read the call at `index`, which follows the one at `previous`; `state` keeps what later calls hear.
 
         A call read again is heard as it was at first, and one that was never read is not heard at all.
         """
         expected = self._expected(view.intent)
-        hidden = self._call(view, index, state)
+        hidden = self._call(view, index, previous, state)
         actual = _unit(self._linear("projection", hidden))
         energies = self._mlp("energy_", np.concatenate([hidden, expected]))
         distance = 1.0 - float(expected @ actual)
@@ -108,7 +108,7 @@ class NumpyNetwork:
         pooled = self._attended(items @ self._weights["intent.scores.weight"], items)
         return _unit(self._mlp("predictor_", self._mlp("intent.", pooled)))
 
-    def _call(self, view: View, index: int, state: State) -> Floats:
+    def _call(self, view: View, index: int, previous: int | None, state: State) -> Floats:
         tool, values = _vectors(view.call)
         call = _gelu(
             tool @ self._weights["plan.tool.linear.weight"]
@@ -121,12 +121,12 @@ class NumpyNetwork:
         before = np.zeros((self._rounds, self._hidden))
         nothing = np.zeros(self._hidden)
         feeding = [state.calls[source] for source in view.sources if source in state.calls]
-        last = state.calls.get(index - 1)
+        last = state.calls.get(previous) if previous is not None else None
         for r in range(self._rounds):
             before[r] = hidden
             flow = np.mean([call[r] for call in feeding], axis=0) if feeding else nothing
-            previous = last[r] if last is not None else nothing
-            hidden = self._mixed(f"plan.rounds.{r}", hidden, flow, previous)
+            before_it = last[r] if last is not None else nothing
+            hidden = self._mixed(f"plan.rounds.{r}", hidden, flow, before_it)
         state.calls.setdefault(index, before)
         return hidden
 

@@ -92,18 +92,19 @@ def views(plan: ExecutionPlan) -> list[View]:
     """The views of a plan's calls, in order."""
     feeds: dict[int, list[Edge]] = {}
     for edge in plan.edges:
-        feeds.setdefault(edge.target, []).append(edge)
+        if edge.source < edge.target:
+            feeds.setdefault(edge.target, []).append(edge)
     return [view(call, index, plan.spans, feeds.get(index, ())) for index, call in enumerate(plan.calls)]
 
 
-def view(call: ToolCall, index: int, spans: Sequence[Span], edges: Sequence[Edge]) -> View:
-    """What the network reads of the call at `index`, of the spans before it and of the edges into it."""
+def view(call: ToolCall, before: int, spans: Sequence[Span], edges: Sequence[Edge]) -> View:
+    """What the network reads of a call that follows `before` others, and of the edges into it."""
     return View(
         _intent(call, spans),
-        _call(call, index),
+        _call(call, before),
         _arguments(call.provenance),
         _explanations(call, spans),
-        tuple(sorted({edge.source for edge in edges if edge.source < index})),
+        tuple(sorted({edge.source for edge in edges})),
     )
 
 
@@ -129,7 +130,7 @@ def _intent(call: ToolCall, spans: Sequence[Span]) -> Items:
     return _items([(text, eye[role]) for role, of in enumerate(texts) for text in of], len(ROLES))
 
 
-def _call(call: ToolCall, index: int) -> Items:
+def _call(call: ToolCall, before: int) -> Items:
     scope = call.scope
     numbers = [
         *(float(effect in call.effects) for effect in Effect),
@@ -143,7 +144,7 @@ def _call(call: ToolCall, index: int) -> Items:
         call.coverage,
         float(bool(call.explanations)),
         math.log1p(len(call.provenance)) / 3,
-        math.log1p(index) / 3,
+        math.log1p(before) / 3,
     ]
     values = [word for value in _texts(call.arguments) for word in value_words(value[:LONGEST])[:24]]
     return Items([name_words(call.tool[:256]), values[:96]], np.array([numbers, numbers], np.float32))

@@ -158,7 +158,9 @@ class Session:
         else:
             history.assistant(text)
             for call in message.calls:
-                self._made(call)
+                # checked before it was observed: still one call
+                if all(made != call for _, made in self._run.pending):
+                    self._made(call)
 
     def _made(self, call: ProposedCall) -> int:
         arguments = call.arguments if isinstance(call.arguments, dict) else {}
@@ -181,12 +183,13 @@ class Session:
             return known
         node, edges = trace(history, call.id, tool, call.arguments, index)
         # Calls proposed together are judged in any order, so those still under way do not count as earlier.
-        earlier = tuple(run.explained[i] for i in sorted(run.explained) if i < index and i not in waiting)
+        answered = [i for i in sorted(run.explained) if i < index and i not in waiting]
+        earlier = tuple(run.explained[i] for i in answered)
         context = Context(history.spans, self._intent(), tool, self._policy, earlier)
         terms = {term.name: term.score(node, context) for term in self._model.weights.terms}
         if (network := self._model.network) is not None:
-            seen = view(node, index, history.spans, edges)
-            terms[LATENT] = network.step(seen, index, run.state).score
+            seen = view(node, len(answered), history.spans, edges)
+            terms[LATENT] = network.step(seen, index, max(answered, default=None), run.state).score
         run.measured[index] = Measured(node, edges, terms, at)
         return run.measured[index]
 
