@@ -95,10 +95,10 @@ each with the recipe `compare` ({steps} steps of the second stage at most) and {
 variant is stopped for collapsed embeddings. A run's score is its worst call's. *Network alone* is the latent
 energy; *joined* is the composite of it, with a gain chosen on the build's validation split, and the analytic
 terms, with the gains that ship. Analytic terms: these alone. TF-IDF: word 1- and 2-grams of the whole trace
-with logistic regression, fitted on the build's training split. Nothing is fitted or chosen on the columns,
-nor on any recorded run, but for the shipped weights of the analytic terms (`refit/`), which rest on
-AgentDyn's suites shopping and github among others. dailylife: AgentDyn's recorded runs, raw and with the
-attacks' wrappers removed.
+with logistic regression, fitted on the build's training split. Nothing is fitted on the columns, nor on any
+recorded run, but for the shipped weights of the analytic terms (`refit/`), which rest on AgentDyn's suites
+shopping and github among others; the cap of one half on the network's gain was set by hand with dailylife in
+view. dailylife: AgentDyn's recorded runs, raw and with the attacks' wrappers removed.
 """
 
 
