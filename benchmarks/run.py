@@ -18,11 +18,13 @@ BENCHMARKS = (
     *("accuracy", "tool_knowledge", "risk", "speed", "weight"),
     *("worlds", "diversity", "extraction", "fetching", "adapting", "staging", "hosted", "seeding"),
 )
+BY_HAND = ("ablations", "training")
+"""Run by hand, on other machines, for they take long or want a GPU: their sections stay as they are."""
 HEAD = """\
 # Results
 
 Written by `make bench` (`benchmarks/run.py`), every figure by the script named above it; README.md says what
-each measures.
+each measures. Ablations and training were run by hand, on another machine.
 """
 
 
@@ -33,6 +35,13 @@ def package() -> str:
         if file.is_file() and file.suffix != ".pyc":
             digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def kept(name: str) -> str:
+    """A benchmark's section in RESULTS.md as it stands."""
+    mark = f"<!-- python -m benchmarks.{name} -->"
+    section = RESULTS.read_text("utf-8").partition(mark)[2].partition("<!-- python -m")[0]
+    return f"{mark}{section.rstrip()}\n"
 
 
 def main() -> None:
@@ -49,6 +58,7 @@ def main() -> None:
             sys.exit(f"{name} failed; {RESULTS.name} is unchanged")
         print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         sections.append(f"<!-- python -m benchmarks.{name} -->\n{done.stdout}")
+    sections += map(kept, BY_HAND)
     if package() != before:
         sys.exit(f"src changed while the benchmarks ran; {RESULTS.name} is unchanged")
     RESULTS.write_text("\n".join(sections), encoding="utf-8")
