@@ -41,6 +41,8 @@ class State:
 
     calls: dict[int, Floats] = field(default_factory=dict)
     """By call's index, its state before each round when it was first seen: (rounds, hidden)."""
+    intent: tuple[object, Floats] | None = None
+    """The latest intent and where its calls should lie; most calls of a run share one."""
 
 
 class Reading(NamedTuple):
@@ -92,7 +94,7 @@ class NumpyNetwork:
 
         A call read again is heard as it was at first, and one that was never read is not heard at all.
         """
-        expected = self._expected(view.intent)
+        expected = self._expected(view.intent, state)
         hidden = self._call(view, index, previous, state)
         actual = _unit(self._linear("projection", hidden))
         energies = self._mlp("energy_", np.concatenate([hidden, expected]))
@@ -103,10 +105,15 @@ class NumpyNetwork:
         score = TermScore(value, FORMULA, parts, reasons if value >= 1.0 else ())
         return Reading(distance, tuple(10.0 * _sigmoid(float(x)) for x in energies), score)
 
-    def _expected(self, intent: Items) -> Floats:
+    def _expected(self, intent: Items, state: State) -> Floats:
+        read = ([*map(tuple, intent.words)], intent.numbers.tobytes())
+        if state.intent is not None and state.intent[0] == read:
+            return state.intent[1]
         items = self._items("intent.items", intent)
         pooled = self._attended(items @ self._weights["intent.scores.weight"], items)
-        return _unit(self._mlp("predictor_", self._mlp("intent.", pooled)))
+        expected = _unit(self._mlp("predictor_", self._mlp("intent.", pooled)))
+        state.intent = read, expected
+        return expected
 
     def _call(self, view: View, index: int, previous: int | None, state: State) -> Floats:
         tool, values = _vectors(view.call)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -108,9 +109,15 @@ def view(call: ToolCall, before: int, spans: Sequence[Span], edges: Sequence[Edg
     )
 
 
+@lru_cache(maxsize=2048)
+def _words(text: str) -> list[str]:
+    """A text's words. Calls of one run read the same texts again and again; nobody changes the list."""
+    return value_words(text)
+
+
 def _items(found: list[tuple[str, list[float]]], width: int) -> Items:
     numbers = np.array([numbers for _, numbers in found], np.float32).reshape(-1, width)
-    return Items([value_words(text[:LONGEST]) for text, _ in found], numbers)
+    return Items([_words(text[:LONGEST]) for text, _ in found], numbers)
 
 
 def _intent(call: ToolCall, spans: Sequence[Span]) -> Items:
