@@ -17,6 +17,7 @@ from gatling.energy import Context, Term, TermScore, analytic
 from gatling.energy.hierarchy import LEAST, MOST, SIGNS, Hierarchy, privilege, quantities
 from gatling.energy.provenance import Provenance
 from gatling.energy.scope import ScopeTerm
+from gatling.model.bundle import default
 from gatling.plan import (
     JSON,
     SIDE_EFFECTS,
@@ -457,7 +458,7 @@ def test_calibration_has_no_jump(energy: float) -> None:
 def test_the_arithmetic_of_a_verdict_can_be_followed_to_its_end(judge: Judge) -> None:
     judged, _ = judge("pay_invoice", {"iban": IBAN, "amount": 4870})
     assert judged.verdict.terms == {name: score.value for name, score in judged.terms.items()}
-    assert judged.verdict.energy == pytest.approx(WEIGHTS.energy(judged.verdict.terms))
+    assert judged.verdict.energy == pytest.approx(default().weights.energy(judged.verdict.terms))
     assert json.loads(judged.verdict.model_dump_json())["energy"] == pytest.approx(judged.verdict.energy)
 
 
