@@ -60,8 +60,7 @@ GROUPS = 1200
 """Groups of simulated worlds that set the thresholds: about three thousand runs."""
 PENALTY = 0.03
 HABIT = 0.3
-"""How much of the earlier calls' mean is taken off a call's own sum. Chosen by hand: neither suites nor
-splices tell .2 from .5."""
+"""How much of the earlier calls' mean is taken off a call's own sum. Set by hand, not fitted."""
 ROUNDS = 6
 TWINS = ("clean", "resisted", "authorised")
 BUDGETS = (0.05, 0.02)

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from gatling.evaluate.scored import ScoredRun
 
 GRID = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-"""A learned term corroborates and never decides alone. On validation runs, which are like those that it
-learnt from, a gain of 1 always looks best; on agents that it has never seen, gains above one half cost more
-than they win."""
+"""A learned term corroborates and never decides alone: validation runs are like those that it learnt from and
+cannot tell how it does on agents that it has never seen. The cap was set by hand."""
 PART = 0.1
 """False positives up to which the ROC curve counts: a guard works at few of them."""
 LEAST = 0.001
