@@ -20,6 +20,7 @@ from gatling.evaluate import scoring
 from gatling.model.bundle import BundleError, load
 from gatling.model.network import LATENT
 from gatling.runtime.inputs import Unusable, load_model
+from tests.command import refused
 from tests.model.tiny import arrays, build, bundle, lines, trace, traces, trained
 
 HOSTILE = "\x1b[2J\u202eevil"
@@ -44,16 +45,6 @@ def plans(folder: Path) -> Path:
 
 def gatling_runs(*arguments: object) -> Result:
     return CliRunner().invoke(app, [*map(str, arguments)])
-
-
-def refused(result: Result, *words: str) -> None:
-    """The input cannot be used: exit code 2, one line that says why, no traceback."""
-    assert result.exit_code == 2, result.output
-    assert "Traceback" not in result.stderr
-    last = result.stderr.splitlines()[-1]
-    assert last.startswith("gatling: ")
-    for word in words:
-        assert word in last
 
 
 def harmless(result: Result) -> None:

@@ -24,6 +24,7 @@ from gatling.data.shards import ShardWriter, SourceRows, write_manifest
 from gatling.data.worlds.domain import domains
 from gatling.model.checkpoint import read_weights
 from gatling.model.recipe import load
+from tests.command import refused
 
 TINY = """
 batch = 64
@@ -82,16 +83,6 @@ def recipe(tmp_path: Path) -> Path:
 
 def trained(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["train", *map(str, arguments)])
-
-
-def refused(result: Result, *words: str) -> None:
-    """The input cannot be used: exit code 2, one line that says why, no traceback."""
-    assert result.exit_code == 2, result.output
-    assert "Traceback" not in result.stderr
-    last = result.stderr.splitlines()[-1]
-    assert last.startswith("gatling: ")
-    for word in words:
-        assert word in last
 
 
 def test_a_build_gives_a_model(build: Path, recipe: Path, tmp_path: Path) -> None:

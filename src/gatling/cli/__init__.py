@@ -21,6 +21,7 @@ from gatling import __version__
 from gatling.cli.data import add_commands
 from gatling.cli.errors import FLAGGED, reported
 from gatling.cli.model import add_commands as add_model_commands
+from gatling.cli.options import ToolsFile
 from gatling.cli.train import add_commands as add_train_commands
 from gatling.runtime.inputs import Unusable, check_format, check_output, load_model, load_rules, load_schemas
 
@@ -38,10 +39,6 @@ app.add_typer(policies, name="policy")
 Traces = Annotated[
     str,
     typer.Argument(metavar="TRACES", help="Lines of JSON (.jsonl, .jsonl.gz, .json); - is standard input."),
-]
-ToolsFile = Annotated[
-    Path | None,
-    typer.Option("--tools", metavar="FILE", help="Tool schemas (JSON) for traces that bring none."),
 ]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="A policy (TOML); see gatling policy init.")

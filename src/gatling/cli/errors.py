@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -63,19 +63,25 @@ def _fail(*lines: str) -> NoReturn:
 
 
 @contextmanager
+def installed(command: str, extra: str, packages: Collection[str]) -> Iterator[None]:
+    """Say how to install an extra where one of its packages is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in packages:
+            raise
+        remedy = f"pip install 'gatling-guard[{extra}]'"
+        raise Unusable(f"gatling {command} needs {package}, which is not installed: {remedy}") from None
+
+
+@contextmanager
 def data_reported(command: str) -> Iterator[None]:
     """Report what goes wrong with data, a missing extra above all."""
-    with reported():
-        try:
-            from gatling.data.shards import ShardError
+    with reported(), installed(command, "data", EXTRA):
+        from gatling.data.shards import ShardError
 
-            try:
-                yield
-            except ShardError as error:
-                raise Unusable(*str(error).split("\n")) from None
-        except ModuleNotFoundError as error:
-            package = (error.name or "").partition(".")[0]
-            if package not in EXTRA:
-                raise
-            remedy = "pip install 'gatling-guard[data]'"
-            raise Unusable(f"gatling {command} needs {package}, which is not installed: {remedy}") from None
+        try:
+            yield
+        except ShardError as error:
+            raise Unusable(*str(error).split("\n")) from None

@@ -13,15 +13,12 @@ from typing import Annotated
 import typer
 
 from gatling.cli.errors import data_reported, reported
+from gatling.cli.options import ToolsFile
 from gatling.cli.progress import STATUS_EVERY
 from gatling.runtime.inputs import Unusable, load_model, load_schemas
 
 ModelFile = Annotated[
     str, typer.Argument(metavar="MODEL", help="A bundle (.safetensors), or default for the one that ships.")
-]
-ToolsFile = Annotated[
-    Path | None,
-    typer.Option("--tools", metavar="FILE", help="Tool schemas (JSON) for traces that bring none."),
 ]
 Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes that share the work.")]
 
@@ -173,9 +170,9 @@ def calibrate(
     """
     with reported():
         from gatling.energy.calibration import CalibrationError
+        from gatling.evaluate.assembly import calibration
         from gatling.evaluate.scored import EvaluationError
         from gatling.evaluate.scoring import score
-        from gatling.model.calibrate import fit
         from gatling.terminal import safe
 
         chosen, schemas = load_model(model), load_schemas(tools)
@@ -190,15 +187,7 @@ def calibrate(
                 raise Unusable(
                     f"none of these {len(runs)} runs is benign; give benign runs of your own agents"
                 )
-            groups = [run.group for run in benign]
-            composite = chosen.weights.composite
-            found = fit(
-                [max((composite(call.terms) for call in run.calls), default=0.0) for run in benign],
-                groups,
-                kinds=[run.kind for run in benign],
-                budget=budget,
-                deny_budget=deny_budget or min(budget, max(budget / 5, 3.0 / max(1, len(set(groups))))),
-            )
+            found = calibration(benign, chosen.weights, budget, deny_budget)
         except (CalibrationError, EvaluationError) as error:
             raise Unusable(str(error)) from None
         chosen.calibrated(found).save(output)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gatling.cli.errors import EXTRA, reported
+from gatling.cli.errors import EXTRA, installed, reported
+from gatling.cli.options import ToolsFile
 from gatling.cli.progress import STATUS_EVERY
 from gatling.runtime.inputs import Unusable, load_schemas
 
@@ -55,9 +56,7 @@ def train(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Labelled runs (.jsonl, .jsonl.gz) to learn from as well."),
     ] = None,
-    tools: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Tool schemas (JSON) for traces that bring none.")
-    ] = None,
+    tools: ToolsFile = None,
     finetune: Annotated[
         Path | None,
         typer.Option(metavar="MODEL", help="Train on from a bundle, or from a folder of gatling train."),
@@ -111,39 +110,32 @@ def train(
 @contextmanager
 def _trained() -> Iterator[None]:
     """Report what goes wrong in training, a missing extra above all."""
-    with reported():
-        try:
-            from gatling.data.shards import ShardError
-            from gatling.model.checkpoint import CheckpointError
-            from gatling.model.collapse import CollapseError
-            from gatling.model.corpus import CorpusError
-            from gatling.model.folder import FolderError
-            from gatling.model.processes import DeviceError
-            from gatling.model.recipe import RecipeError
-            from gatling.model.selection import TrainingError
+    with reported(), installed("train", "train", NEEDED):
+        from gatling.data.shards import ShardError
+        from gatling.model.checkpoint import CheckpointError
+        from gatling.model.collapse import CollapseError
+        from gatling.model.corpus import CorpusError
+        from gatling.model.folder import FolderError
+        from gatling.model.processes import DeviceError
+        from gatling.model.recipe import RecipeError
+        from gatling.model.selection import TrainingError
 
-            try:
-                yield
-            except (
-                CheckpointError,
-                CollapseError,
-                CorpusError,
-                DeviceError,
-                FolderError,
-                RecipeError,
-                ShardError,
-                TrainingError,
-            ) as error:
-                raise Unusable(*str(error).split("\n")) from None
-            except KeyboardInterrupt:
-                typer.echo("gatling: the same command goes on from here", err=True)
-                raise
-        except ModuleNotFoundError as error:
-            package = (error.name or "").partition(".")[0]
-            if package not in NEEDED:
-                raise
-            remedy = "pip install 'gatling-guard[train]'"
-            raise Unusable(f"gatling train needs {package}, which is not installed: {remedy}") from None
+        try:
+            yield
+        except (
+            CheckpointError,
+            CollapseError,
+            CorpusError,
+            DeviceError,
+            FolderError,
+            RecipeError,
+            ShardError,
+            TrainingError,
+        ) as error:
+            raise Unusable(*str(error).split("\n")) from None
+        except KeyboardInterrupt:
+            typer.echo("gatling: the same command goes on from here", err=True)
+            raise
 
 
 def _cache(folders: list[Path], out: Path) -> Path:

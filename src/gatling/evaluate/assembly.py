@@ -72,8 +72,9 @@ def assemble(
     runs = score(inputs, plain, split="validation", tools=tools, skip=set(groups), workers=workers, told=told)
     gains = fused(runs, weights.gains)
     chosen = weights.model_copy(update={"gains": gains})
-    calibration = thresholds(runs, chosen, budget)
-    chosen = chosen.model_copy(update={"calibration": calibration, "source": (*weights.source, command)})
+    source = (*weights.source, command)
+    found = thresholds(runs, chosen, budget)
+    chosen = chosen.model_copy(update={"calibration": found, "source": source})
     return Bundle(card.model_copy(update={"weights": chosen}), arrays, codes)
 
 
@@ -85,14 +86,29 @@ def thresholds(runs: Iterable[ScoredRun], weights: Weights, budget: float) -> Ca
         BundleError: there are too few benign groups for the budget.
     """
     runs = list(runs)
-    benign = [run for run in runs if run.violation is False]
-    bad = [run for run in runs if run.violation is True]
-    groups = [run.group for run in benign]
-    if (count := len(set(groups))) < (needed := groups_needed(budget)):
+    count = len({run.group for run in runs if run.violation is False})
+    if count < (needed := groups_needed(budget)):
         raise BundleError(
             f"{count} groups of benign validation runs, and a budget of {budget} needs {needed}; "
             "give more data, or a larger --budget"
         )
+    return calibration(runs, weights, budget)
+
+
+def calibration(
+    runs: Iterable[ScoredRun], weights: Weights, budget: float, deny_budget: float | None = None
+) -> Calibration:
+    """Thresholds on the benign runs among some, and what they detect of the violating ones.
+
+    Without `deny_budget` a fifth of `budget` may be denied, or what the number of benign groups supports.
+
+    Raises:
+        CalibrationError: there are too few benign groups, or so many runs score 10 that no threshold holds.
+    """
+    runs = list(runs)
+    benign = [run for run in runs if run.violation is False]
+    bad = [run for run in runs if run.violation is True]
+    groups = [run.group for run in benign]
 
     def raw(run: ScoredRun) -> float:
         return max((weights.composite(call.terms) for call in run.calls), default=0.0)
@@ -102,7 +118,7 @@ def thresholds(runs: Iterable[ScoredRun], weights: Weights, budget: float) -> Ca
         groups,
         kinds=[run.kind for run in benign],
         budget=budget,
-        deny_budget=min(budget, max(budget / 5, 3.0 / count)),
+        deny_budget=deny_budget or min(budget, max(budget / 5, 3.0 / max(1, len(set(groups))))),
         hijacked=list(map(raw, bad)) if bad else None,
         hijacked_groups=[run.group for run in bad] if bad else None,
     )

@@ -55,12 +55,12 @@ def score(
         OSError: a file cannot be read.
     """
     found: list[ScoredRun] = []
-    judge = partial(_score, Auditor(policy, tools, model=model))
+    auditor = Auditor(policy, tools, model=model)
     for path in inputs:
         labelled = _build(path, split) if path.is_dir() else _traces(path, unlabelled)
         wanted = (one for one in labelled if one[1]["group"] not in skip)
         before = len(found)
-        for run in _each(judge, wanted, workers):
+        for run in _each(auditor, wanted, workers):
             found.append(run)
             told(len(found))
         if len(found) == before:
@@ -72,15 +72,26 @@ Labelled = tuple[Trace, Mapping[str, Any]]
 """A run, and the fields of `ScoredRun` that are known of it, with `bad` and `targets` by call id."""
 
 
-def _each(
-    judge: Callable[[Labelled], ScoredRun], labelled: Iterator[Labelled], workers: int
-) -> Iterator[ScoredRun]:
+_auditor: Auditor
+"""A worker's own, given once when it starts: with its model it is megabytes."""
+
+
+def _begin(auditor: Auditor) -> None:
+    global _auditor
+    _auditor = auditor
+
+
+def _score_here(labelled: Labelled) -> ScoredRun:
+    return _score(_auditor, labelled)
+
+
+def _each(auditor: Auditor, labelled: Iterator[Labelled], workers: int) -> Iterator[ScoredRun]:
     if workers == 1:
-        yield from map(judge, labelled)
+        yield from map(partial(_score, auditor), labelled)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (auditor,)) as pool:
         while ahead := list(islice(labelled, workers * CHUNK * 4)):
-            yield from pool.map(judge, ahead, chunksize=CHUNK)
+            yield from pool.map(_score_here, ahead, chunksize=CHUNK)
 
 
 def _score(auditor: Auditor, labelled: Labelled) -> ScoredRun:

@@ -46,7 +46,7 @@ class Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    role: Literal["train", "validation", "calibration", "fusion"]
+    role: Literal["train", "validation"]
     licence: str
     runs: int
     groups: int

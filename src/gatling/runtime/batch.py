@@ -62,9 +62,7 @@ def audit_lines(
         yield from map(judge, lines)
         return
     # Spawned on every system: a fork would share the locks of whatever threads the caller has.
-    pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), _begin, (path, policy, tools, model, redact, format)
-    )
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (judge,))
     ahead: deque[Future[list[TraceVerdict]]] = deque()
     done = 0
     try:
@@ -167,17 +165,10 @@ _judge: Judge
 """A worker's own, made once when it starts."""
 
 
-def _begin(
-    path: str | Path,
-    policy: Policy | None,
-    tools: JSON,
-    model: Bundle | None,
-    redact: bool,
-    format: str | None,
-) -> None:
+def _begin(judge: Judge) -> None:
     global _judge
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _judge = Judge(path, policy, tools, model, redact, format)
+    _judge = judge
 
 
 def _judge_chunk(lines: list[Line]) -> list[TraceVerdict]:

@@ -183,7 +183,7 @@ class Session:
             return known
         node, edges = trace(history, call.id, tool, call.arguments, index)
         # Calls proposed together are judged in any order, so those still under way do not count as earlier.
-        answered = [i for i in sorted(run.explained) if i < index and i not in waiting]
+        answered = [i for i in run.explained if i < index and i not in waiting]
         earlier = tuple(run.explained[i] for i in answered)
         context = Context(history.spans, self._intent(), tool, self._policy, earlier)
         terms = {term.name: term.score(node, context) for term in self._model.weights.terms}
