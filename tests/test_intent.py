@@ -115,6 +115,15 @@ def test_the_next_job_is_no_limit(then: str) -> None:
     assert request("Do what Ana asks." + then).only == [frozenset()]
 
 
+def test_a_request_that_comes_again_delegates_alike_and_apart() -> None:
+    said = "Do what Ana asks. Only as far as `send mail` goes, nothing else."
+    first, again = request(said), request(said)
+    first.add("Do what Bob asks.")
+    assert again.delegations == first.delegations[:1]
+    assert again.only == first.only[:1]
+    assert len(first.delegations) == 2
+
+
 def test_names_are_those_of_people_files_and_places() -> None:
     names = request("Please tell Brackwater that invoice-223188.pdf on lakeside.example is wrong.").names
     assert {"brackwater", "223188", "lakeside"} <= names

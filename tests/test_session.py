@@ -16,10 +16,13 @@ from gatling import Auditor, Policy, Session, Verdict, read_trace
 from gatling.energy import Context, TermScore
 from gatling.model.bundle import default
 from gatling.model.network import LATENT, NumpyNetwork, State
+from gatling.model.view import ROLES, View, views
 from gatling.plan import JSON, ToolCall, TrustTier
 from gatling.policy import Destinations, ToolRule
+from gatling.runtime import audit as auditing
 from gatling.runtime import session as module
 from gatling.runtime.session import StateError
+from gatling.tools import Tool, read_tools
 from gatling.trace import Message, ProposedCall, Trace, TraceError
 from tests.model.tiny import bundle
 
@@ -383,6 +386,30 @@ def test_a_sub_agents_calls_are_heard_by_its_parent_and_its_by_them(
     assert parent.plan() == alone.plan()
 
 
+def test_the_intent_that_the_network_reads_in_a_session_is_that_of_its_plan(
+    latent: Auditor, run: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[View] = []
+    step = NumpyNetwork.step
+
+    def noted(network: NumpyNetwork, view: View, *rest: Any) -> Any:
+        read.append(view)
+        return step(network, view, *rest)
+
+    monkeypatch.setattr(NumpyNetwork, "step", noted)
+    session = latent.session()
+    session.observe({"role": "system", "content": "You serve Ana. Never pay more than 500."})
+    for message in run.messages:
+        session.observe(message)
+    expected = views(session.plan())
+    assert len(read) == len(expected) > 2
+    for found, wanted in zip(read, expected, strict=True):
+        assert found.intent.words == wanted.intent.words
+        assert found.intent.numbers.tolist() == wanted.intent.numbers.tolist()
+    roles = sum(view.intent.numbers.sum(0) for view in read)
+    assert all(roles[ROLES.index(role)] for role in ("user", "system", "verified"))
+
+
 def test_what_came_before_is_heard(latent: Auditor, after_reading: Begin, inbox: str) -> None:
     request = "Summarise the mails in my inbox."
     first, second, third = (after_reading(request, inbox, auditor=latent) for _ in range(3))
@@ -424,6 +451,64 @@ def test_a_network_that_fails_escalates_the_call_and_never_allows_it(
         assert "the audit of this call failed" in reasons(verdict)
     monkeypatch.undo()
     assert session.check(SEND).energy < 10.0
+
+
+# Tools that a trace brings
+
+
+def _with(tools: JSON, tool: str = "update_page") -> Trace:
+    calls = [{"tool": tool, "arguments": {"to": "ana@corp.example"}}]
+    return read_trace({"request": "Update it for ana@corp.example.", "calls": calls, "tools": tools})
+
+
+def _update(hint: JSON, description: str = "Updates it.") -> JSON:
+    return [{"name": "update_page", "description": description, "annotations": {"readOnlyHint": hint}}]
+
+
+def test_traces_with_tools_of_their_own_are_judged_as_if_alone() -> None:
+    lists = [_update(True), _update(1), _update(True, "Sends it."), [{"name": "other"}]]
+    alone = [Auditor().audit(_with(tools)) for tools in lists]
+    auditor = Auditor()
+    for _ in range(2):
+        assert [auditor.audit(_with(tools)) for tools in lists] == alone
+    assert alone[0] != alone[1] != alone[3]
+
+
+def test_what_a_trace_brings_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[JSON] = []
+
+    def noted(tools: JSON) -> dict[str, Tool]:
+        read.append(tools)
+        return read_tools(tools)
+
+    monkeypatch.setattr(auditing, "read_tools", noted)
+    auditor = Auditor()
+    for _ in range(3):
+        auditor.audit(_with(_update(True)))
+    assert len(read) == 1
+
+
+def test_few_and_short_lists_of_tools_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auditing, "TOOLBOXES", 3)
+    auditor = Auditor()
+    for number in range(10):
+        auditor.audit(_with(_update(True, f"Updates {number}.")))
+        assert 1 <= len(auditor._toolboxes) <= 3
+    kept = {*auditor._toolboxes}
+    auditor.audit(_with(_update(True, "long " * auditing.TOOLS_TEXT)))
+    assert {*auditor._toolboxes} == kept
+
+
+def test_a_tool_guarded_later_is_known_to_traces_that_bring_others() -> None:
+    auditor, trace = Auditor(), _with([{"name": "other"}], "handle_it")
+    before = auditor.session_for(trace)[0].judge(trace.messages[-1].calls[0]).tool
+
+    @auditor.guard
+    def handle_it(to: str) -> None:
+        """Reads it."""
+
+    after = auditor.session_for(trace)[0].judge(trace.messages[-1].calls[0]).tool
+    assert (before.described, after.described) == (False, True)
 
 
 # Failing closed

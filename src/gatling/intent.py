@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from gatling.delegation import QUOTED, handings, last_sentence, limit_words, names_a_kind, without_verbs
 from gatling.plan import Delegation
@@ -57,18 +58,31 @@ class Request:
         self.words.update(words(text))
         self.sentences.append(text)
         self.names.update(_names(text))
-        for handed in handings(self._last, text[:EXAMINED]):
-            sources = _sources(handed.sentence)
-            if handed.back or not sources:
-                sources |= _sources(handed.before)
-            self.delegations.append(Delegation(handed.sentence, sources, handed.effects))
-            self.only.append(frozenset(map(stem, limit_words(handed.only))))
+        for delegation, only in _delegations(self._last, text[:EXAMINED]):
+            self.delegations.append(delegation)
+            self.only.append(only)
         self._last = last_sentence(text[-EXAMINED:])
 
     @property
     def delegates(self) -> bool:
         """True when the user handed an open task to some text."""
         return bool(self.delegations)
+
+
+@lru_cache(maxsize=128)
+def _delegations(before: str, text: str) -> tuple[tuple[Delegation, frozenset[str]], ...]:
+    """Delegations of a message that follows the sentence `before`, each with the stems it is limited to.
+
+    Requests come again from run to run, so the latest are kept.
+    """
+    found = []
+    for handed in handings(before, text):
+        sources = _sources(handed.sentence)
+        if handed.back or not sources:
+            sources |= _sources(handed.before)
+        delegation = Delegation(handed.sentence, sources, handed.effects)
+        found.append((delegation, frozenset(map(stem, limit_words(handed.only)))))
+    return tuple(found)
 
 
 def _names(text: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
@@ -171,17 +171,18 @@ class Encoder:
                         extra.append((at, self._measure(flat[at])[0]))
                         learned = 0
                     rows[at] = learned
-        out: Matrix = np.zeros((len(texts), self.dimensions), np.float32)
         if not flat:
-            return out
-        gathered = self._rows[rows]
+            return np.zeros((len(texts), self.dimensions), np.float32)
+        gathered = self._rows.take(rows, 0)
         for at, vector in extra:
             gathered[at] = vector
-        filled = [i for i, text in enumerate(texts) if text]
-        starts = np.cumsum([0, *(len(texts[i]) for i in filled[:-1])])
-        sums = np.add.reduceat(gathered, starts, axis=0)
-        norms = np.sqrt(np.einsum("ij,ij->i", sums, sums))
-        out[filled] = sums / np.maximum(norms, 1e-9)[:, None]
+        lengths = [len(text) for text in texts if text]
+        sums: Matrix = np.add.reduceat(gathered, [0, *accumulate(lengths[:-1])], axis=0)
+        sums /= np.maximum(np.sqrt(np.einsum("ij,ij->i", sums, sums)), 1e-9)[:, None]
+        if len(lengths) == len(texts):
+            return sums
+        out = np.zeros((len(texts), self.dimensions), np.float32)
+        out[[bool(text) for text in texts]] = sums
         return out
 
     def informative(self, ws: Sequence[str], least: float) -> list[str]:

@@ -6,7 +6,7 @@ Everything is computed in 64 bits, so that the order in which a machine adds up 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -70,7 +70,7 @@ class NumpyNetwork:
 
     def __init__(self, config: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> None:
         sizes = {name: _size(config, name) for name in LARGEST}
-        self._hidden, self._heads, self._rounds = sizes["hidden"], sizes["heads"], sizes["rounds"]
+        self._hidden, self._heads = sizes["hidden"], sizes["heads"]
         if self._hidden % self._heads:
             raise NetworkError(f"network: {self._heads} heads do not divide {self._hidden} hidden values")
         expected = shapes(**sizes)
@@ -83,9 +83,35 @@ class NumpyNetwork:
                 raise NetworkError(f"network: array {name} has shape {weights[name].shape}, needs {shape}")
             if weights[name].dtype.kind != "f" or not np.isfinite(weights[name]).all():
                 raise NetworkError(f"network: array {name} holds what is no finite number")
-        self._weights: dict[str, Floats] = {
-            name: np.ascontiguousarray(array.T, np.float64) for name, array in weights.items()
-        }
+        exact = {name: array.astype(np.float64) for name, array in weights.items()}
+
+        def linear(name: str, *before: str) -> _Linear:
+            """A layer; those `before` it, which have no bias, take the first parts of a joined input."""
+            parts = [exact[f"{part}.weight"] for part in (*before, name)]
+            return _Linear(np.ascontiguousarray(np.concatenate(parts, 1).T), exact[f"{name}.bias"])
+
+        def items(name: str) -> _Linear:
+            return linear(f"{name}.numbers", f"{name}.text.linear")
+
+        def mlp(name: str) -> _Mlp:
+            return _Mlp(linear(f"{name}first"), linear(f"{name}second"))
+
+        def mixing(name: str) -> _Mixing:
+            first, second = mlp(f"{name}.")
+            own, *heard = (np.ascontiguousarray(part) for part in np.split(first.weight, 3))
+            scale, shift = exact[f"{name}.norm.weight"], exact[f"{name}.norm.bias"]
+            return _Mixing(_Linear(own, first.bias), heard, second, scale, shift)
+
+        self._intent_items, self._intent_scores = items("intent.items"), exact["intent.scores.weight"].T
+        self._intent, self._predictor = mlp("intent."), mlp("predictor_")
+        self._plan = linear("plan.numbers", "plan.tool.linear", "plan.values.linear")
+        self._arguments, self._explanations = (
+            _Asked(items(f"{name}.items"), linear(f"{name}.query"))
+            for name in ("plan.arguments", "plan.explanations")
+        )
+        self._mixing = mixing("plan.mixing")
+        self._rounds = [mixing(f"plan.rounds.{r}") for r in range(sizes["rounds"])]
+        self._projection, self._energies = linear("projection"), mlp("energy_")
         self._steepness = math.exp(min(float(weights["steepness"]), 50.0))
         self._offset = float(weights["offset"])
 
@@ -96,82 +122,111 @@ class NumpyNetwork:
         """
         expected = self._expected(view.intent, state)
         hidden = self._call(view, index, previous, state)
-        actual = _unit(self._linear("projection", hidden))
-        energies = self._mlp("energy_", np.concatenate([hidden, expected]))
+        actual = _unit(self._projection(hidden))
+        energies = self._energies(np.concatenate([hidden, expected])).tolist()
         distance = 1.0 - float(expected @ actual)
         value = 10.0 * _sigmoid(self._steepness * distance - self._offset)
         parts = (Part("distance", distance, self._steepness), Part("offset", 1.0, -self._offset))
         reasons = (Reason("the call lies far from what request and policy lead one to expect"),)
         score = TermScore(value, FORMULA, parts, reasons if value >= 1.0 else ())
-        return Reading(distance, tuple(10.0 * _sigmoid(float(x)) for x in energies), score)
+        return Reading(distance, tuple(10.0 * _sigmoid(x) for x in energies), score)
 
     def _expected(self, intent: Items, state: State) -> Floats:
         read = ([*map(tuple, intent.words)], intent.numbers.tobytes())
         if state.intent is not None and state.intent[0] == read:
             return state.intent[1]
-        items = self._items("intent.items", intent)
-        pooled = self._attended(items @ self._weights["intent.scores.weight"], items)
-        expected = _unit(self._mlp("predictor_", self._mlp("intent.", pooled)))
+        pooled = np.zeros(self._hidden)
+        if intent.words:
+            items = _gelu(self._intent_items(_joined(intent)))
+            pooled = self._attended(items @ self._intent_scores, items)
+        expected = _unit(self._predictor(self._intent(pooled)))
         state.intent = read, expected
         return expected
 
     def _call(self, view: View, index: int, previous: int | None, state: State) -> Floats:
-        tool, values = _vectors(view.call)
-        call = _gelu(
-            tool @ self._weights["plan.tool.linear.weight"]
-            + values @ self._weights["plan.values.linear.weight"]
-            + self._linear("plan.numbers", view.call.numbers[0])
-        )
-        arguments = self._asked("plan.arguments", call, view.arguments)
-        explanations = self._asked("plan.explanations", call, view.explanations)
-        hidden = self._mixed("plan.mixing", call, arguments, explanations)
-        before = np.zeros((self._rounds, self._hidden))
-        nothing = np.zeros(self._hidden)
+        tool, values = map(_vector, map(tuple, view.call.words))
+        call = _gelu(self._plan(np.concatenate([tool, values, view.call.numbers[0]], dtype=np.float64)))
+        arguments = self._asked(self._arguments, call, view.arguments)
+        explanations = self._asked(self._explanations, call, view.explanations)
+        hidden = self._mixing(call, arguments, explanations)
+        before = np.zeros((len(self._rounds), self._hidden))
         feeding = [state.calls[source] for source in view.sources if source in state.calls]
+        flow = sum(feeding[1:], feeding[0]) / len(feeding) if feeding else None
         last = state.calls.get(previous) if previous is not None else None
-        for r in range(self._rounds):
+        for r, mixing in enumerate(self._rounds):
             before[r] = hidden
-            flow = np.mean([call[r] for call in feeding], axis=0) if feeding else nothing
-            before_it = last[r] if last is not None else nothing
-            hidden = self._mixed(f"plan.rounds.{r}", hidden, flow, before_it)
+            hidden = mixing(hidden, None if flow is None else flow[r], None if last is None else last[r])
         state.calls.setdefault(index, before)
         return hidden
 
-    def _asked(self, name: str, call: Floats, items: Items) -> Floats:
-        found = self._items(f"{name}.items", items)
-        query = self._linear(f"{name}.query", call)
-        width = self._hidden // self._heads
-        scores = (query * found).reshape(len(found), self._heads, width).sum(-1) / math.sqrt(width)
-        return self._attended(scores, found)
+    def _asked(self, layer: _Asked, call: Floats, items: Items) -> Floats | None:
+        if not items.words:
+            return None
+        found = _gelu(layer.items(_joined(items)))
+        parts = found.reshape(len(found), self._heads, -1)
+        query = layer.query(call).reshape(self._heads, -1)
+        return self._attended(np.einsum("hw,ihw->ih", query, parts) / math.sqrt(query.shape[1]), found)
 
     def _attended(self, scores: Floats, items: Floats) -> Floats:
-        if not len(items):
-            return np.zeros(self._hidden)
         weights = np.exp(scores - scores.max(0))
         weights /= weights.sum(0)
         parts = items.reshape(len(items), self._heads, -1)
         pooled: Floats = (weights[..., None] * parts).sum(0).ravel()
         return pooled
 
-    def _items(self, name: str, items: Items) -> Floats:
-        if not items.words:
-            return np.zeros((0, self._hidden))
-        texts = _vectors(items) @ self._weights[f"{name}.text.linear.weight"]
-        return _gelu(texts + self._linear(f"{name}.numbers", items.numbers))
 
-    def _mixed(self, name: str, state: Floats, a: Floats, b: Floats) -> Floats:
-        mixed = state + self._mlp(f"{name}.", np.concatenate([state, a, b]))
-        centred = mixed - mixed.mean()
-        scaled = centred / math.sqrt(float(centred @ centred) / len(centred) + 1e-5)
-        normal: Floats = scaled * self._weights[f"{name}.norm.weight"] + self._weights[f"{name}.norm.bias"]
-        return normal
+class _Linear(NamedTuple):
+    """x W + b."""
 
-    def _mlp(self, name: str, x: Floats) -> Floats:
-        return self._linear(f"{name}second", _gelu(self._linear(f"{name}first", x)))
+    weight: Floats
+    """(inputs, outputs)."""
+    bias: Floats
 
-    def _linear(self, name: str, x: NDArray[Any]) -> Floats:
-        mapped: Floats = x @ self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+    def __call__(self, x: NDArray[Any]) -> Floats:
+        mapped: Floats = x @ self.weight
+        mapped += self.bias
         return mapped
+
+
+class _Mlp(NamedTuple):
+    """`encoders` writes it out as `first` and `second`."""
+
+    first: _Linear
+    second: _Linear
+
+    def __call__(self, x: Floats) -> Floats:
+        return self.second(_gelu(self.first(x)))
+
+
+class _Mixing(NamedTuple):
+    """`encoders.Mixing`: a state takes in two messages. None, where nothing was heard, is as zeros."""
+
+    own: _Linear
+    heard: Sequence[Floats]
+    """For each message, its part of the joined layer: (hidden, hidden)."""
+    second: _Linear
+    scale: Floats
+    shift: Floats
+
+    def __call__(self, state: Floats, *messages: Floats | None) -> Floats:
+        first = self.own(state)
+        for message, weight in zip(messages, self.heard, strict=True):
+            if message is not None:
+                first += message @ weight
+        mixed = self.second(_gelu(first))
+        mixed += state
+        mixed -= mixed.sum() / len(mixed)
+        mixed /= math.sqrt(float(mixed @ mixed) / len(mixed) + 1e-5)
+        mixed *= self.scale
+        mixed += self.shift
+        return mixed
+
+
+class _Asked(NamedTuple):
+    """`encoders.CallAttention`."""
+
+    items: _Linear
+    query: _Linear
 
 
 def shapes(*, hidden: int, dimensions: int, heads: int, rounds: int) -> dict[str, tuple[int, ...]]:
@@ -222,12 +277,21 @@ def _vector(words: tuple[str, ...]) -> Matrix:
     return vector
 
 
-def _vectors(items: Items) -> Matrix:
-    return np.array([_vector(tuple(words)) for words in items.words])
+def _joined(items: Items) -> Floats:
+    """Each text's vector with its numbers behind it."""
+    vectors = np.array([_vector(tuple(words)) for words in items.words])
+    return np.concatenate([vectors, items.numbers], 1, dtype=np.float64)
 
 
 def _gelu(x: Floats) -> Floats:
-    bent: Floats = 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
+    bent = x * x
+    bent *= 0.044715 * math.sqrt(2.0 / math.pi)
+    bent += math.sqrt(2.0 / math.pi)
+    bent *= x
+    np.tanh(bent, out=bent)
+    bent += 1.0
+    bent *= x
+    bent *= 0.5
     return bent
 
 

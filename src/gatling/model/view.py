@@ -39,6 +39,7 @@ LONGEST = 400
 
 ROLES = ("user", "system", "verified", "delegated")
 """What a trusted text is; the last is a stranger's text that the user handed over to."""
+_ONE_HOT = tuple(tuple(float(role == other) for other in ROLES) for role in ROLES)
 CALL_NUMBERS = (
     *(f"effect {effect.value}" for effect in Effect),
     "privilege",
@@ -95,13 +96,23 @@ def views(plan: ExecutionPlan) -> list[View]:
     for edge in plan.edges:
         if edge.source < edge.target:
             feeds.setdefault(edge.target, []).append(edge)
-    return [view(call, index, plan.spans, feeds.get(index, ())) for index, call in enumerate(plan.calls)]
+    found = []
+    for index, call in enumerate(plan.calls):
+        trusted = [span for span in plan.spans[: call.seen] if span.tier is not TrustTier.UNTRUSTED]
+        found.append(view(call, index, plan.spans, trusted, feeds.get(index, ())))
+    return found
 
 
-def view(call: ToolCall, before: int, spans: Sequence[Span], edges: Sequence[Edge]) -> View:
-    """What the network reads of a call that follows `before` others, and of the edges into it."""
+def view(
+    call: ToolCall, before: int, spans: Sequence[Span], trusted: Sequence[Span], edges: Sequence[Edge]
+) -> View:
+    """What the network reads of a call that follows `before` others, and of the edges into it.
+
+    `trusted` are those of the `spans` before it that are no stranger's, in order within each tier; of the
+    verified ones the latest `VERIFIED_TEXTS` do.
+    """
     return View(
-        _intent(call, spans),
+        _intent(call, spans, trusted),
         _call(call, before),
         _arguments(call.provenance),
         _explanations(call, spans),
@@ -115,26 +126,23 @@ def _words(text: str) -> list[str]:
     return value_words(text)
 
 
-def _items(found: list[tuple[str, list[float]]], width: int) -> Items:
-    numbers = np.array([numbers for _, numbers in found], np.float32).reshape(-1, width)
-    return Items([_words(text[:LONGEST]) for text, _ in found], numbers)
+def _items(texts: list[str], numbers: Sequence[Sequence[float]], width: int) -> Items:
+    rows = np.array(numbers, np.float32).reshape(-1, width)
+    return Items([_words(text[:LONGEST]) for text in texts], rows)
 
 
-def _intent(call: ToolCall, spans: Sequence[Span]) -> Items:
-    before = spans[: call.seen]
-    user, system, verified = (
-        [span.text for span in before if span.tier is tier]
-        for tier in (TrustTier.USER, TrustTier.SYSTEM, TrustTier.VERIFIED)
-    )
-    delegated = [spans[e.span].text for e in call.explanations if e.delegated > 0.5]
+def _intent(call: ToolCall, spans: Sequence[Span], trusted: Sequence[Span]) -> Items:
+    by_tier: dict[TrustTier, list[str]] = {tier: [] for tier in TrustTier}
+    for span in trusted:
+        by_tier[span.tier].append(span.text)
     texts = (
-        user[-USER_TEXTS:],
-        system[:SYSTEM_TEXTS],
-        verified[-VERIFIED_TEXTS:],
-        delegated[:4],
+        by_tier[TrustTier.USER][-USER_TEXTS:],
+        by_tier[TrustTier.SYSTEM][:SYSTEM_TEXTS],
+        by_tier[TrustTier.VERIFIED][-VERIFIED_TEXTS:],
+        [spans[e.span].text for e in call.explanations if e.delegated > 0.5][:4],
     )
-    eye = np.eye(len(ROLES)).tolist()
-    return _items([(text, eye[role]) for role, of in enumerate(texts) for text in of], len(ROLES))
+    numbers = [_ONE_HOT[role] for role, of in enumerate(texts) for _ in of]
+    return _items([text for of in texts for text in of], numbers, len(ROLES))
 
 
 def _call(call: ToolCall, before: int) -> Items:
@@ -167,7 +175,7 @@ def _texts(arguments: JSON) -> list[str]:
 
 
 def _arguments(provenance: Sequence[ArgumentProvenance]) -> Items:
-    found = []
+    texts, found = [], []
     for argument in provenance[:ARGUMENTS]:
         tiers = [float(argument.tier is None), *(float(argument.tier is tier) for tier in TrustTier)]
         numbers = [
@@ -179,8 +187,9 @@ def _arguments(provenance: Sequence[ArgumentProvenance]) -> Items:
             math.log1p(len(argument.value)) / 8,
         ]
         path = " ".join(name_words(argument.path[:256]))
-        found.append((f"{path} {argument.value[:LONGEST]}", numbers))
-    return _items(found, len(ARGUMENT_NUMBERS))
+        texts.append(f"{path} {argument.value[:LONGEST]}")
+        found.append(numbers)
+    return _items(texts, found, len(ARGUMENT_NUMBERS))
 
 
 def _explanations(call: ToolCall, spans: Sequence[Span]) -> Items:
@@ -188,5 +197,5 @@ def _explanations(call: ToolCall, spans: Sequence[Span]) -> Items:
         return explanation.call + explanation.information + explanation.share
 
     kept = sorted(call.explanations, key=lambda e: (-strength(e), e.span))[:EXPLANATIONS]
-    found = [(spans[e.span].text, [float(x) for x in quantities(call, e)]) for e in kept]
-    return _items(found, len(EXPLANATION_NUMBERS))
+    numbers = [quantities(call, e) for e in kept]
+    return _items([spans[e.span].text for e in kept], numbers, len(EXPLANATION_NUMBERS))

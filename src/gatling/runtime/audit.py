@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -19,6 +20,10 @@ from gatling.trace import Message, ProposedCall, Trace
 from gatling.trace.reader import plain
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+TOOLBOXES, TOOLS_TEXT = 16, 200_000
+"""Traces' own tool lists that an auditor remembers, and the characters of JSON of one at most: agents log the
+same tools with every run, and reading 60 schemas takes as long as the rest of the audit."""
 
 _RECEIVERS = ("self", "cls")
 """Parameters of a method that the agent does not choose."""
@@ -83,6 +88,8 @@ class Auditor:
         self.model = model or default()
         self._tools = read_tools(tools) if tools is not None else {}
         self._toolbox = Toolbox(self._tools, self.policy)
+        self._toolboxes: dict[str, Toolbox] = {}
+        """By a trace's own tools as JSON."""
         self._redact = redact
 
     def session(self) -> Session:
@@ -145,11 +152,22 @@ class Auditor:
         if trace.tools is None:
             return self.session(), None
         try:
-            toolbox = Toolbox({**self._tools, **read_tools(trace.tools)}, self.policy)
+            toolbox = self._toolbox_with(trace.tools)
         except ToolError as error:
             problem = "the trace's own tools cannot be read"
             return self.session(), problem if self._redact else f"{problem}: {error}"
         return Session(self.policy, toolbox, self.model, redact=self._redact), None
+
+    def _toolbox_with(self, tools: JSON) -> Toolbox:
+        key = json.dumps(tools)
+        toolbox = self._toolboxes.get(key)
+        if toolbox is None:
+            toolbox = Toolbox({**self._tools, **read_tools(tools)}, self.policy)
+            if len(key) <= TOOLS_TEXT:
+                if len(self._toolboxes) >= TOOLBOXES:
+                    self._toolboxes.clear()
+                self._toolboxes[key] = toolbox
+        return toolbox
 
     @staticmethod
     def _step(session: Session, message: Message) -> tuple[ProposedCall, ...]:
@@ -180,6 +198,7 @@ class Auditor:
             named = [parameter for parameter in signature.parameters if parameter not in _RECEIVERS]
             self._tools[name] = describe(name, inspect.getdoc(function) or "", named)
             self._toolbox.add(self._tools[name])
+            self._toolboxes.clear()
 
         def admit(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Session, str]:
             session = active_session()

@@ -113,8 +113,9 @@ class Judge:
             trace = read_line(line, self._format)
             name = trace.id
             verdict = self._auditor.audit(trace)
-            located = {"problem": f"{where}: {verdict.problem}"} if verdict.problem is not None else {}
-            return verdict.model_copy(update=located)
+            if verdict.problem is None:
+                return verdict
+            return verdict.model_copy(update={"problem": f"{where}: {verdict.problem}"})
         except TraceError as error:
             # What was found there is a value of the trace; the field's name before it is not.
             reason = f"{str(error).partition(': found ')[0]}: cannot be read" if self._redact else str(error)

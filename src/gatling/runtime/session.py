@@ -18,7 +18,7 @@ from gatling.energy.hierarchy import Hierarchy
 from gatling.history import History
 from gatling.model.bundle import Bundle
 from gatling.model.network import LATENT, State
-from gatling.model.view import view
+from gatling.model.view import VERIFIED_TEXTS, view
 from gatling.plan import (
     Edge,
     ExecutionPlan,
@@ -188,7 +188,9 @@ class Session:
         context = Context(history.spans, self._intent(), tool, self._policy, earlier)
         terms = {term.name: term.score(node, context) for term in self._model.weights.terms}
         if (network := self._model.network) is not None:
-            seen = view(node, len(answered), history.spans, edges)
+            numbers = history.trusted.spans + history.verified.spans[-VERIFIED_TEXTS:]
+            trusted = [history.spans[number] for number in numbers]
+            seen = view(node, len(answered), history.spans, trusted, edges)
             terms[LATENT] = network.step(seen, index, max(answered, default=None), run.state).score
         run.measured[index] = Measured(node, edges, terms, at)
         return run.measured[index]
