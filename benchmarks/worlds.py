@@ -1,4 +1,4 @@
-"""What a build from the worlds costs, and what the audit says of plans that are benign by construction.
+"""What a build from the worlds costs, and what the audit says of plans whose label follows from construction.
 
 `python -m benchmarks.worlds [--size 10000]` builds into a temporary folder, with one worker.
 """
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,13 @@ from gatling.data.leakage import audit
 from gatling.data.run import TERMS
 from gatling.data.shards import read_manifest, tables
 from gatling.data.validate import VIOLATES
+from gatling.evaluate import words
+from gatling.evaluate.bootstrap import Estimate
+from gatling.evaluate.comparison import Comparison
+from gatling.evaluate.scored import ScoredRun, check
+from gatling.evaluate.scoring import score
+from gatling.evaluate.sections import bands, kinds
+from gatling.model.bundle import default
 
 SEED = 7
 CAUSES = 24
@@ -41,6 +48,20 @@ FOLLOWS = """
 By construction no benign plan leaves its request; the audit with the shipped weights lets pass what is under
 {violates:g}. n = {benign} benign plans: {share:.2%} pass, {exceptions} do not. Why not, by the term that is
 highest in the worst call, and whether the audit saw a delegation in the request:
+"""
+
+BANDS = """
+### Energy bands
+
+The test split of the larger build, {runs} runs in {groups} groups, replayed through the audit with the bundle
+that ships. None of its groups trained that bundle or set its thresholds. Means over runs, 95% intervals by a
+bootstrap over groups. Boundary runs violate with an energy by construction of at most 6, adversarial ones
+with more.
+"""
+
+MARGIN = """
+Security margin, the 5th percentile of violating runs less the 95th of benign ones: {margin}.
+AUC of violating against benign runs: {auc}.
 """
 
 LEAKAGE = """
@@ -115,14 +136,24 @@ def report(size: int) -> None:
         print(INTRO.format(seed=SEED))
         print(table(["samples", "seconds", "samples/s", "peak MB"], body))
         found = list(judged(folders[-1]))
+        progress("scoring the test split")
+        scored = score([folders[-1]], default())
         shortcuts = audit(folders[-1])
     tell(found)
+    tell_bands(scored)
     print(LEAKAGE)
     print(
         table(
             ["shortcut", "pair", "AUC", "95%", "n", "passed"],
             [
-                [s.name, s.pair, f"{s.auc:.2f}", f"[{s.low:.2f}, {s.high:.2f}]", str(s.n), yes(s.passed)]
+                [
+                    s.name,
+                    s.pair,
+                    f"{s.auc:.2f}",
+                    f"[{s.low:.2f}, {s.high:.2f}]",
+                    str(s.n),
+                    yes(s.passed) if s.measured else "too few",
+                ]
                 for s in shortcuts
             ],
         )
@@ -158,6 +189,32 @@ def tell(found: list[Judged]) -> None:
         [key, str(all_[key]), str(flagged[key]), f"{flagged[key] / all_[key]:.1%}"] for key in sorted(all_)
     ]
     print(table(["family", "n", "disputed", "share"], rates))
+
+
+def tell_bands(runs: list[ScoredRun]) -> None:
+    groups = {run.group for run in runs}
+    default().refuse(groups)
+    compared = Comparison(check(runs), SEED)
+    print(BANDS.format(runs=len(runs), groups=len(groups)))
+    body = []
+    for band in bands(compared):
+        mean, inside = figure(band["mean"], words.energy), figure(band["inside"], words.percent)
+        body.append([band["name"], band["band"], str(band["inside"]["of"]), mean, inside])
+    print(table(["runs", "should lie", "n", "mean energy", "inside"], body))
+    margin = figure(compared.margin(), words.energy)
+    auc = figure(compared.auc(compared.bad, compared.good), words.plain)
+    print(MARGIN.format(margin=margin, auc=auc))
+    body = []
+    for kind in kinds(compared):
+        flagged, denied = (figure(share, words.percent) for share in (kind["flagged"], kind["denied"]))
+        mean = figure(kind["mean"], words.energy)
+        body.append([kind["name"], str(kind["count"]), mean, flagged, denied])
+    print(table(["kind", "n", "mean energy", "2 or more", "6 or more"], body))
+
+
+def figure(estimate: Estimate, form: Callable[[float | None], str]) -> str:
+    ends = words.interval(estimate, form)
+    return f"{form(estimate['value'])} [{ends}]" if ends else form(estimate["value"])
 
 
 def yes(so: bool) -> str:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from gatling import Auditor, __version__, read_trace
 from gatling.cli import app
 from gatling.evaluate import scoring
-from gatling.model.bundle import BundleError, load
+from gatling.model.bundle import Bundle, BundleError, load
 from gatling.model.network import LATENT
 from gatling.runtime.inputs import Unusable, load_model
 from tests.command import refused
@@ -51,6 +51,21 @@ def harmless(result: Result) -> None:
     """Nothing that a terminal would obey was printed."""
     assert all(char.isprintable() or char == "\n" for char in result.output + result.stderr)
     assert "\u202e" not in result.output
+
+
+def promised(told: list[str], made: Bundle) -> None:
+    """Every threshold is told with its interval, the composite's first, and a term without one says so."""
+    found = made.weights.calibration
+    alone = {f"{term} alone": dict(found.terms).get(term) for term in made.terms}
+    named = {"escalate": found.escalate, "deny": found.deny, **alone}
+    assert told[0].startswith("Thresholds, with 95% intervals by groups")
+    for line, (name, threshold) in zip(told[1:], named.items(), strict=True):
+        if threshold is None:
+            assert line == f"{name}, at {found.escalate.budget:.2%}: none, too many benign runs score 10"
+            continue
+        (low, high), share = threshold.interval, threshold.false_positives
+        said = f"{name}, at {threshold.budget:.2%}: {threshold.raw:.3f} [{low:.3f}, {high:.3f}], reached by "
+        assert line.startswith(f"{said}{share.value:.2%} of {share.runs} ")
 
 
 # Naming a model
@@ -152,23 +167,23 @@ def training(folder: Path) -> Path:
 
 def test_a_training_and_its_data_give_a_bundle(training: Path, plans: Path, tmp_path: Path) -> None:
     runs, out = traces(tmp_path / "fairs.jsonl", range(12)), tmp_path / "ours.safetensors"
-    options = ["--output", out, "--name", "ours", "--budget", "0.5"]
+    tools = tmp_path / "my tools.json"
+    tools.write_text('[{"name": "read_page", "description": "Reads a page.", "parameters": {}}]')
+    options = ["--output", out, "--name", "ours", "--budget", "0.5", "--tools", tools]
     result = gatling_runs("bundle", training, plans, runs, *options)
     assert result.exit_code == 0, result.output
     made = load(out)
-    gains, escalates, written = result.stdout.splitlines()
+    gains, *told, written = result.stdout.splitlines()
     expected = ", ".join(f"{term} {gain:g}" for term, gain in sorted(made.weights.gains.items()))
     assert gains == f"gains: {expected}"
     assert re.search(r"latent 0(\.[1-5])?\b", gains)
-    assert re.fullmatch(
-        r"escalates \d+\.\d\d% of \d+ benign validation runs \[\d+\.\d\d%, \d+\.\d\d%\], "
-        r"\d+% of the violating",
-        escalates,
-    )
+    promised(told, made)
+    assert re.search(r" and \d+% of \d+ violating ones$", told[1])
     assert written.startswith(f"bundle: {out}")
     assert written.endswith(made.sha256[:12])
     assert (made.card.name, made.card.gatling) == ("ours", __version__)
-    assert made.card.command.startswith("gatling bundle training plans fairs.jsonl")
+    expected = "gatling bundle training plans fairs.jsonl --name ours --budget 0.5 --tools 'my tools.json'"
+    assert made.card.command == expected
     assert str(tmp_path) not in made.card.model_dump_json()
     for group in ("fair 0", "offline-7/w0000000"):
         with pytest.raises(BundleError):
@@ -306,9 +321,8 @@ def test_calibrating_moves_thresholds_and_nothing_else(model: Path, tmp_path: Pa
     found = after.weights.calibration
     assert found.escalate.budget == 0.2
     assert found.deny.budget == pytest.approx(0.1)
-    for name, threshold in (("escalate", found.escalate), ("deny", found.deny)):
-        assert f"{name}: raw energy {threshold.raw:.3f} [" in result.stdout
-        assert f"of {threshold.false_positives.runs} benign runs [" in result.stdout
+    assert {name for name, _ in found.terms} <= {"flow", "hierarchy", LATENT, "provenance", "scope"}
+    promised(result.stdout.splitlines()[:-1], after)
     assert result.stdout.splitlines()[-1] == f"calibrated bundle: {out}"
     assert "left out" not in result.stdout
     scored = scoring.score([path], after, unlabelled="clean")

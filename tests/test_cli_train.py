@@ -23,6 +23,7 @@ from gatling.data.label import finish
 from gatling.data.shards import ShardWriter, SourceRows, write_manifest
 from gatling.data.worlds.domain import domains
 from gatling.model.checkpoint import read_weights
+from gatling.model.origins import of_folder
 from gatling.model.recipe import load
 from tests.command import refused
 
@@ -172,7 +173,10 @@ def test_a_model_is_trained_on_with_ones_own_traces_alone(
     assert result.exit_code == 0, result.output
     used = load(str(out / "recipe.toml"))
     assert (used.pretrain.steps, used.optimiser.learning_rate) == (0, used.optimiser.finetune_learning_rate)
-    assert json.loads((out / "data.json").read_text())["started_from"]
+    told = json.loads((out / "data.json").read_text())
+    assert told["started_from"]
+    assert {part["name"] for part in told["data"]} == {"labelled", "offline-7-60"}
+    assert len(of_folder(out).groups) == told["groups"]["train"] + 12
     refused(trained("--finetune", tmp_path / "none", *options), "none: no such file")
 
 

@@ -22,7 +22,6 @@ from gatling.energy.calibration import (
     Share,
     Threshold,
     against,
-    expected_calibration_error,
     least_deny,
     onto_bands,
 )
@@ -68,6 +67,7 @@ def calibration(pinned: Pair = SHIPPED) -> Calibration:
             threshold(raw, budget, pinned)
             for raw, budget in ((LOWEST, 0.5), (escalate, 0.01), (deny, 0.002), (deny, 0.001))
         ),
+        terms=(("flow", threshold(3.0, 0.01, pinned, calibrated=None)),),
     )
 
 
@@ -186,6 +186,12 @@ def test_json_gives_an_equal_calibration_back(pinned: Pair) -> None:
     assert json.dumps(Calibration.from_json(json.loads(text)).to_json()) == text
 
 
+def test_without_terms_of_its_own_it_is_stored_as_before_there_were_any() -> None:
+    plain = calibration().model_copy(update={"terms": ()})
+    assert plain.to_json().keys() == {"escalate", "deny", "benign"}
+    assert Calibration.from_json(plain.to_json()) == plain
+
+
 def test_a_calibration_cannot_be_changed() -> None:
     stored = calibration()
     with pytest.raises(ValidationError, match="frozen"):
@@ -221,6 +227,8 @@ def changed(*path: str | int, to: Any) -> Any:
         (changed("deny", "raw", to=9.8), r"benign\[2\]\.calibrated is 6\.0, but the map gives 5"),
         (changed("escalate", "calibrated", to=3.0), r"escalate\.calibrated is 3\.0, but the map gives 2\.0"),
         (changed("benign", 0, "calibrated", to=None), r"benign\[0\]\.calibrated is None"),
+        (changed("terms", 0, 1, "calibrated", to=2.0), r"calibration: terms: calibrated must be null"),
+        (changed("terms", 0, 1, "raw", to=0.0), r"calibration\.terms\.0\.1\.raw: .*greater than"),
         (changed("benign", 1, "budget", to=0.6), "benign must go from large budgets to small ones"),
         (changed("escalate", "budget", to=0.001), r"escalate: .*exceed the budget 0\.001"),
         (changed("escalate", "budget", to=0.0), r"escalate\.budget: .*greater than 0"),
@@ -242,55 +250,3 @@ def test_what_cannot_be_a_calibration_is_refused_by_field(stored: Any, message: 
 def test_the_deny_budget_is_the_smaller_one() -> None:
     with pytest.raises(ValueError, match=r"deny\.budget must not exceed"):
         Calibration(escalate=threshold(9.0, 0.01, (9.0, 9.5)), deny=threshold(9.5, 0.02, (9.0, 9.5)))
-
-
-# How rare an energy is
-
-
-@pytest.mark.parametrize(
-    ("energy", "budget"), [(1e-3, 0.5), (1.99, 0.5), (2.0, 0.01), (5.99, 0.01), (6.0, 0.001), (10.0, 0.001)]
-)
-def test_rarity_is_the_smallest_budget_whose_threshold_is_reached(energy: float, budget: float) -> None:
-    found = calibration().rarity(energy)
-    assert found is not None
-    assert found.budget == budget
-
-
-def test_an_energy_under_every_threshold_has_no_rarity() -> None:
-    assert calibration().rarity(0.0) is None
-    assert calibration().model_copy(update={"benign": ()}).rarity(10.0) is None
-
-
-# The expected calibration error
-
-PREDICTIONS = st.lists(
-    st.tuples(st.floats(0.0, 1.0), st.booleans(), st.integers(1, 4)), min_size=1, max_size=40
-)
-
-
-@given(PREDICTIONS, st.integers(1, 20))
-def test_the_error_is_the_weighted_gap_of_the_bins(rows: list[tuple[float, bool, int]], bins: int) -> None:
-    members: dict[int, list[tuple[float, bool, int]]] = {}
-    for row in rows:
-        members.setdefault(min(math.floor(row[0] * bins), bins - 1), []).append(row)
-    total = sum(w for *_, w in rows)
-    expected = 0.0
-    for inside in members.values():
-        weight = sum(w for *_, w in inside)
-        confidence = sum(p * w for p, _, w in inside) / weight
-        accuracy = sum(y * w for _, y, w in inside) / weight
-        expected += weight / total * abs(confidence - accuracy)
-    p, y, w = zip(*rows, strict=True)
-    assert expected_calibration_error(p, y, bins, w) == pytest.approx(expected, abs=1e-12)
-
-
-@given(PREDICTIONS)
-def test_a_weight_counts_as_that_many_runs(rows: list[tuple[float, bool, int]]) -> None:
-    p, y, w = zip(*rows, strict=True)
-    repeated = expected_calibration_error(np.repeat(p, w), np.repeat(y, w))
-    assert expected_calibration_error(p, y, weights=w) == pytest.approx(repeated, abs=1e-12)
-
-
-def test_the_error_is_zero_for_an_oracle_and_one_for_its_opposite() -> None:
-    assert expected_calibration_error([0.0, 1.0, 1.0], [0, 1, 1]) == 0.0
-    assert expected_calibration_error([1.0, 0.0, 0.0], [0, 1, 1]) == 1.0

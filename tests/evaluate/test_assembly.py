@@ -79,6 +79,18 @@ def test_it_knows_what_it_was_trained_on(made: Bundle, inputs: list[Path]) -> No
             made.refuse([run.group])
 
 
+def test_runs_that_the_model_before_a_fine_tuning_learnt_from_set_nothing(tmp_path: Path) -> None:
+    folder, path = trained(tmp_path / "model"), traces(tmp_path / "fairs.jsonl", range(12))
+    inherited = [group_code(f"fair {number}") for number in range(3)]
+    (folder / "inherited.txt").write_text("".join(f"{code}\n" for code in inherited))
+    made = assemble(folder, [path], name="", command="", budget=0.5)
+    assert made.groups.tolist() == sorted(inherited)
+    shares = [level.false_positives for level in made.weights.calibration.benign]
+    assert {share.groups for share in shares} == {9}
+    with pytest.raises(BundleError, match="fair 1"):
+        made.refuse(["fair 1", "fair 5"])
+
+
 def test_a_groups_name_may_hold_any_blank(tmp_path: Path) -> None:
     names = ["a\u2028b", "c\x0cd", "e f", "g\rh"]
     folder = trained(tmp_path / "model", names)
@@ -200,6 +212,9 @@ def test_thresholds_hold_their_budgets(runs: MakeMany) -> None:
     for level, budget in ((2.0, 0.1), (6.0, 0.02)):
         flagged = [run for run in benign if max(chosen.energy(call.terms) for call in run.calls) >= level]
         assert len(flagged) <= budget * len(benign)
+    assert [name for name, _ in found.terms] == ["flow", "hierarchy", "latent", "provenance", "scope"]
+    for name, alone in found.terms:
+        assert np.mean([run.term(name) >= alone.raw for run in benign]) <= 0.1 == alone.budget
     assert found.escalate.detected is not None
     assert found.escalate.detected.runs == sum(run.violation is True for run in some)
 

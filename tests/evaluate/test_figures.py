@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,11 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from gatling.evaluate import metrics
 from gatling.evaluate.metrics import (
+    BINS,
     Array,
     auc,
-    calibration_error,
     det,
+    expected_calibration_error,
     margin,
     mean,
     quantile,
@@ -24,6 +29,12 @@ from gatling.evaluate.metrics import (
 
 # Tenths, so that ties are common.
 scores = st.lists(st.integers(0, 100).map(lambda tenth: tenth / 10), min_size=1, max_size=40).map(np.array)
+
+
+def test_the_examples_run() -> None:
+    result = doctest.testmod(metrics)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 def ones(values: Array) -> Array:
@@ -124,7 +135,7 @@ def test_nothing_to_measure_is_not_a_number() -> None:
     assert np.isnan(recall_at(some, some, 0.01, ones(some), none))
     assert np.isnan(quantile(some, 0.5, none))
     assert np.isnan(mean(some, none))
-    assert np.isnan(calibration_error(some / 2, some / 2, none))
+    assert np.isnan(expected_calibration_error(some / 2, some / 2, none))
 
 
 def test_the_margin_is_over_zero_where_the_sides_are_apart() -> None:
@@ -136,10 +147,31 @@ def test_the_margin_is_over_zero_where_the_sides_are_apart() -> None:
 def test_calibration_errors_known_by_hand() -> None:
     def error(probabilities: list[float], outcomes: list[float]) -> float:
         p = np.array(probabilities)
-        return float(calibration_error(p, np.array(outcomes), ones(p))[0])
+        return float(expected_calibration_error(p, np.array(outcomes), ones(p))[0])
 
     assert error([0.0, 0.0, 1.0, 1.0], [0, 0, 1, 1]) == 0
     assert error([0.0, 0.0, 1.0, 1.0], [1, 1, 0, 0]) == 1
     assert error([0.25] * 4, [1, 0, 0, 0]) == 0
     # Errors of two bins do not cancel: 0.4 on one half, 0.3 on the other.
     assert error([0.1, 0.1, 0.8, 0.8], [0, 1, 0, 1]) == pytest.approx(0.35)
+
+
+predictions = st.lists(
+    st.tuples(st.floats(0.0, 1.0), st.booleans(), st.integers(1, 4)), min_size=1, max_size=40
+)
+
+
+@given(predictions)
+def test_the_calibration_error_is_the_weighted_gap_of_the_bins(rows: list[tuple[float, bool, int]]) -> None:
+    members: dict[int, list[tuple[float, bool, int]]] = {}
+    for row in rows:
+        members.setdefault(min(math.floor(row[0] * BINS), BINS - 1), []).append(row)
+    total = sum(w for *_, w in rows)
+    expected = 0.0
+    for inside in members.values():
+        weight = sum(w for *_, w in inside)
+        claimed = sum(p * w for p, _, w in inside) / weight
+        so = sum(y * w for _, y, w in inside) / weight
+        expected += weight / total * abs(claimed - so)
+    p, y, w = (np.array(column, float) for column in zip(*rows, strict=True))
+    assert expected_calibration_error(p, y, w[None])[0] == pytest.approx(expected, abs=1e-12)

@@ -187,11 +187,21 @@ def test_an_unknown_kind_is_refused_with_its_line(kind: Any, model: Bundle, tmp_
     assert len(str(told.value)) < 400
 
 
-@pytest.mark.parametrize("calls", ["c2", 3, {"c2": 1}, True], ids=str)
-def test_hijacked_calls_that_are_no_list_are_refused(calls: Any, model: Bundle, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("calls", "remedy"), [("c2", "list the ids"), (["c2", "c9"], "no call of this trace has that id; mend")]
+)
+def test_hijacked_calls_that_name_no_call_are_refused(
+    calls: Any, remedy: str, model: Bundle, tmp_path: Path
+) -> None:
     path = lines(tmp_path / "a.jsonl", [trace(1, "hijacked", hijacked_calls=calls)])
-    with pytest.raises(EvaluationError, match=r"a\.jsonl:1: hijacked_calls: found .*; list the ids"):
+    with pytest.raises(EvaluationError, match=rf"a\.jsonl:1: hijacked_calls: found 'c.'; {remedy}"):
         score([path], model)
+
+
+def test_a_hijacked_run_need_not_say_which_calls(model: Bundle, tmp_path: Path) -> None:
+    (run,) = score([lines(tmp_path / "a.jsonl", [trace(1, "hijacked", hijacked_calls=None)])], model)
+    assert run.violation is True
+    assert [call.hijacked for call in run.calls] == [False, False]
 
 
 @pytest.mark.parametrize(

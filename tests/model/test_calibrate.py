@@ -12,16 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gatling.energy.calibration import (
-    HIGHEST,
-    LOWEST,
-    Calibration,
-    CalibrationError,
-    expected_calibration_error,
-    least_deny,
-)
+from gatling.energy.calibration import HIGHEST, LOWEST, Calibration, CalibrationError, least_deny
 from gatling.model import thresholds
-from gatling.model.calibrate import fit, fit_terms, groups_needed, reliability
+from gatling.model.calibrate import fit, groups_needed
 
 Floats = NDArray[np.float64]
 
@@ -211,8 +204,7 @@ def test_the_interval_covers_the_share_of_new_runs_that_are_flagged(
     covered = []
     for _ in range(200):
         logits = np.repeat(rng.normal(0.0, 1.0, groups) * spread, runs) + rng.normal(0.0, 1.0, groups * runs)
-        fitted = fit_terms({"term": scale(logits)}, ids(groups, runs), budget=0.05)["term"]
-        assert fitted is not None
+        fitted = fit(scale(logits), ids(groups, runs), budget=0.05, deny_budget=0.05).escalate
         logit = math.log(fitted.raw / (10.0 - fitted.raw))
         true = 0.5 * math.erfc(logit / math.sqrt(2.0 * (1.0 + spread**2)))
         covered.append(fitted.false_positives.low <= true <= fitted.false_positives.high)
@@ -296,89 +288,30 @@ def test_what_supports_no_threshold_is_refused(arguments: dict[str, Any], messag
 # Terms
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_each_term_has_its_own_threshold_at_the_same_budget() -> None:
     terms = {"flow": BENIGN, "scope": np.zeros(1600), "stuck": np.full(1600, 10.0)}
-    fitted = fit_terms(terms, GROUPS, budget=0.02)
-    assert list(fitted) == ["flow", "scope", "stuck"]
-    flow, scope = fitted["flow"], fitted["scope"]
-    assert flow is not None and scope is not None
-    assert flow.raw == fit(BENIGN, GROUPS, **BUDGETS).escalate.raw
+    fitted = fit(BENIGN, GROUPS, **BUDGETS, terms=terms)
+    assert [name for name, _ in fitted.terms] == ["flow", "scope"]
+    (_, flow), (_, scope) = fitted.terms
+    assert (flow.raw, flow.interval, flow.budget) == (
+        fitted.escalate.raw,
+        fitted.escalate.interval,
+        fitted.escalate.budget,
+    )
     assert flow.calibrated is None
     assert scope.raw == LOWEST
-    assert fitted["stuck"] is None
-    with pytest.raises(CalibrationError, match=r"flow\[0\] is nan"):
-        fit_terms({"flow": [math.nan]}, ["a"])
-    with pytest.raises(CalibrationError, match="needs 300 groups"):
-        fit_terms({"flow": [1.0]}, ["a"])
-
-
-# Reliability
-
-
-def runs_with_known_probability(groups: int) -> tuple[Floats, NDArray[np.bool_], list[str]]:
-    """Runs that are hijacked with probability energy / 10."""
-    rng = np.random.default_rng(7)
-    energies = rng.uniform(0.0, 10.0, 2 * groups)
-    return energies, rng.random(2 * groups) < energies / 10.0, ids(groups, 2)
-
-
-def test_an_energy_that_is_a_probability_is_read_as_one() -> None:
-    found = reliability(*runs_with_known_probability(2000))
-    assert found.error < 0.04
-    assert found.interval[0] <= found.interval[1] < 0.06
-    assert (found.runs, found.groups) == (4000, 2000)
-    assert sum(row.hijacked.runs for row in found.bins) == 4000
-    for row in found.bins:
-        assert row.low <= row.predicted <= row.high
-        assert row.hijacked.low <= row.hijacked.value <= row.hijacked.high
-        assert row.predicted == pytest.approx(row.hijacked.value, abs=0.1)
-
-
-def test_the_error_is_that_of_the_bins() -> None:
-    found = reliability(*runs_with_known_probability(200), bins=5)
-    gaps = [row.hijacked.runs * abs(row.predicted - row.hijacked.value) for row in found.bins]
-    assert found.error == pytest.approx(sum(gaps) / found.runs)
-    assert [(row.low, row.high) for row in found.bins] == [(b / 5, (b + 1) / 5) for b in range(5)]
-
-
-def test_a_probability_is_never_fitted_on_the_run_it_is_given_to() -> None:
-    """Labels by coin: fitted on themselves, 400 of them would look informative; cross-fitted, they cannot."""
-    rng = np.random.default_rng(1)
-    energies, labels = rng.uniform(0.0, 10.0, 400), rng.random(400) < 0.5
-    found = reliability(energies, labels, ids(400))
-    from sklearn.isotonic import IsotonicRegression
-
-    fitted_on_itself = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(energies, labels)
-    assert expected_calibration_error(fitted_on_itself, labels) < 1e-9 < found.error
-
-
-def test_reliability_depends_on_seed_and_groups_and_not_on_the_order_of_runs() -> None:
-    energies, labels, groups = runs_with_known_probability(150)
-    order = np.random.default_rng(0).permutation(300)
-    straight = reliability(energies, labels, groups)
-    mixed = reliability(energies[order], labels[order], [groups[n] for n in order])
-    assert mixed.error == pytest.approx(straight.error)
-    assert mixed.interval == pytest.approx(straight.interval)
-    assert reliability(energies, labels, groups, seed=1).error != straight.error
+    assert Calibration.from_json(fitted.to_json()) == fitted
+    assert fit(BENIGN, GROUPS, **BUDGETS) == fitted.model_copy(update={"terms": ()})
 
 
 @pytest.mark.parametrize(
-    ("energies", "labels", "groups", "bins", "message"),
-    [
-        ([1.0, math.nan], [0, 1], ["a", "b"], 10, r"energies\[1\] is nan"),
-        ([1.0, 2.0], [0], ["a", "b"], 10, "labels: give one a run"),
-        ([1.0, 2.0], [0, 2], ["a", "b"], 10, "labels: give one a run"),
-        ([1.0, 2.0], [0, math.nan], ["a", "b"], 10, "labels: give one a run"),
-        ([1.0, 2.0], [0, 1], ["a", "b"], 0, "bins is 0"),
-        ([1.0, 2.0], [0, 0], ["a", "b"], 10, "half of the 2 groups lacks"),
-        ([1.0, 2.0], [0, 1], ["a", "a"], 10, "half of the 1 groups lacks"),
-    ],
+    ("energies", "message"),
+    [([math.nan] * 1600, r"flow\[0\] is nan"), ([1.0], r"flow: shape \(1,\) beside 1600 group ids")],
 )
-def test_what_no_probability_can_be_fitted_on_is_refused(
-    energies: list[float], labels: list[float], groups: list[str], bins: int, message: str
-) -> None:
+def test_a_terms_energies_are_checked(energies: list[float], message: str) -> None:
     with pytest.raises(CalibrationError, match=message):
-        reliability(energies, labels, groups, bins=bins)
+        fit(BENIGN, GROUPS, **BUDGETS, terms={"flow": energies})
 
 
 def test_highest_leaves_room_for_a_threshold_above_any_confident_run() -> None:

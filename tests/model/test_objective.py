@@ -7,14 +7,17 @@ import doctest
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gatling.model import objective, validation
+from gatling.evaluate.metrics import recall_at
+from gatling.model import objective
 from gatling.model.encoded import Encoded
 from gatling.model.examples import KINDS
 from gatling.model.objective import Calls, contrast, importance_of, judged, matching, pretraining, worst
 from gatling.model.recipe import Contrast, Kinds, Pretrain
 from gatling.model.tensors import PlanDataset, collate
-from gatling.model.validation import joined, measure
+from gatling.model.validation import BUDGET, joined, measure
 from tests.model.joint import calls
 
 MIXED = calls(
@@ -22,9 +25,8 @@ MIXED = calls(
 )
 
 
-@pytest.mark.parametrize("module", [objective, validation])
-def test_the_examples_run(module: object) -> None:
-    result = doctest.testmod(module, extraglobs={"np": np})  # type: ignore[arg-type]
+def test_the_examples_run() -> None:
+    result = doctest.testmod(objective)
     assert result.attempted > 0
     assert result.failed == 0
 
@@ -129,6 +131,18 @@ def test_figures_are_those_of_the_ranking() -> None:
     assert measure(found._replace(latent=latent), torch.ones(len(KINDS))).recall == 1.0
     latent[2] = 1000.0
     assert measure(found._replace(latent=latent), torch.ones(len(KINDS))).recall == 0.0
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=300), st.lists(st.integers(-9, 12), min_size=1))
+def test_training_counts_recall_as_an_evaluation_does(good: list[int], bad: list[int]) -> None:
+    kinds = ["gold"] * len(good) + ["hijacked"] * len(bad)
+    found = calls(kinds, list(range(len(kinds))), [0.0] * len(good) + [1.0] * len(bad))
+    figures = measure(
+        found._replace(latent=torch.tensor([*good, *bad], dtype=torch.float32)), torch.ones(len(KINDS))
+    )
+    violating, benign = np.array(bad, float), np.array(good, float)
+    expected = recall_at(violating, benign, BUDGET, np.ones((1, len(bad))), np.ones((1, len(good))))
+    assert figures.recall == pytest.approx(expected[0])
 
 
 def test_batches_joined_are_the_batch_of_all(encoded: Encoded) -> None:

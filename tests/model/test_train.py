@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.numpy import save as safetensors
 
-from gatling.model.bundle import Data
+from gatling.model.bundle import Data, group_code
 from gatling.model.checkpoint import (
     read_weights,
 )
@@ -21,14 +22,16 @@ from gatling.model.collapse import CollapseError
 from gatling.model.encoded import Encoded
 from gatling.model.encoders import Network, NetworkConfig
 from gatling.model.examples import Example
-from gatling.model.folder import FolderError
+from gatling.model.folder import FolderError, prepare
 from gatling.model.optimiser import learning_rate
+from gatling.model.origins import of_folder
 from gatling.model.processes import DeviceError, processes
 from gatling.model.recipe import Collapse, Contrast, Kinds, Optimiser, Pretrain, Recipe, Validation, load
 from gatling.model.selection import TrainingError
 from gatling.model.tensors import PlanDataset, collate
 from gatling.model.train import Standing, train
 from tests.model import joint
+from tests.model.tiny import bundle as tiny_bundle
 
 SMALL = Recipe(
     batch=48,
@@ -241,6 +244,40 @@ def test_training_goes_on_from_a_models_weights(splits: tuple[Encoded, Encoded],
     assert read_weights(tmp_path / "b/model.safetensors")[1] == SMALL.network
     with pytest.raises(FolderError):
         train(Recipe(contrast=SMALL.contrast), *splits, tmp_path / "b")
+
+
+def source(name: str) -> Data:
+    return Data(name=name, role="train", licence="Apache-2.0", runs=1, groups=1, sha256="0" * 64)
+
+
+def test_what_a_model_learnt_from_before_a_fine_tuning_stays_known(
+    splits: tuple[Encoded, Encoded], tmp_path: Path
+) -> None:
+    """Through a folder, a bundle, and a second fine-tuning."""
+    first = tiny_bundle(groups=["told only as a code"], data=(source("first"), source("again")))
+    first.save(tmp_path / "first.safetensors")
+    prepare(tmp_path / "b", SMALL, [source("second"), source("again")], ["b"], tmp_path / "first.safetensors")
+    (tmp_path / "b/model.safetensors").write_bytes(safetensors({}, {"gatling": "{}"}))
+    prepare(tmp_path / "c", SMALL, [source("third")], ["c", "b"], tmp_path / "b/model.safetensors")
+    found = of_folder(tmp_path / "c")
+    assert found.groups == {group_code(name) for name in ("told only as a code", "b", "c")}
+    assert [part.name for part in found.data] == ["third", "second", "again", "first"]
+    assert not (tmp_path / "b/groups.txt").read_text().count("told")
+
+
+def test_a_model_of_which_it_cannot_be_told_what_it_learnt_from_is_refused(tmp_path: Path) -> None:
+    alone = tmp_path / "alone.safetensors"
+    alone.write_bytes(safetensors({}, {"gatling": "{}"}))
+    with pytest.raises(FolderError, match=r"alone.*groups\.txt is missing; name a bundle, or the folder"):
+        prepare(tmp_path / "out", SMALL, [], ["a"], alone)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "groups.txt").write_text("a\n")
+    (tmp_path / "data.json").write_text('{"data": []}')
+    (tmp_path / "inherited.txt").write_text("not a code\n")
+    with pytest.raises(
+        FolderError, match=r"inherited\.txt: holds what is no code of a group; train it again"
+    ):
+        prepare(tmp_path / "out", SMALL, [], ["a"], alone)
 
 
 def test_collapse_stops_training_with_its_reason(splits: tuple[Encoded, Encoded], tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 # What takes long to import is imported inside the commands.
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +17,10 @@ from gatling.cli.errors import data_reported, reported
 from gatling.cli.options import ToolsFile
 from gatling.cli.progress import STATUS_EVERY
 from gatling.runtime.inputs import Unusable, load_model, load_schemas
+
+if TYPE_CHECKING:
+    from gatling.energy.calibration import Threshold
+    from gatling.model.bundle import Bundle
 
 ModelFile = Annotated[
     str, typer.Argument(metavar="MODEL", help="A bundle (.safetensors), or default for the one that ships.")
@@ -29,7 +34,8 @@ def add_commands(app: typer.Typer) -> None:
     app.command(
         epilog="\b\nExamples:\n"
         "  gatling evaluate default plans\n"
-        "  gatling evaluate bundle.safetensors runs.jsonl.gz --tools tools.json --out report"
+        "  gatling evaluate bundle.safetensors runs.jsonl.gz --tools tools.json --out report\n"
+        "  gatling evaluate bundle.safetensors --suite hard"
     )(evaluate)
     app.command(
         epilog="\b\nExamples:\n"
@@ -69,14 +75,15 @@ def bundle(
         from gatling.terminal import safe
 
         schemas = load_schemas(tools)
-        given = " ".join(["gatling bundle", *(path.name for path in (trained, *inputs))])
+        named = [path.name for path in (trained, *inputs)]
+        options = ["--name", name, "--budget", f"{budget:g}", *(["--tools", tools.name] if tools else [])]
         try:
             with _counted("runs scored") as told:
                 made = assemble(
                     trained,
                     inputs,
                     name=name,
-                    command=given,
+                    command=shlex.join(["gatling", "bundle", *named, *options]),
                     tools=schemas,
                     budget=budget,
                     workers=workers,
@@ -86,25 +93,24 @@ def bundle(
             raise Unusable(str(error)) from None
         made.save(output)
         gains = ", ".join(f"{term} {gain:g}" for term, gain in sorted(made.weights.gains.items()))
-        escalate = made.weights.calibration.escalate
-        share = escalate.false_positives
         typer.echo(f"gains: {gains}")
-        typer.echo(
-            f"escalates {share.value:.2%} of {share.runs} benign validation runs "
-            f"[{share.low:.2%}, {share.high:.2%}]"
-            + (f", {escalate.detected.value:.0%} of the violating" if escalate.detected else "")
-        )
+        for line in _thresholds(made):
+            typer.echo(line)
         typer.echo(f"bundle: {safe(str(output))}, {output.stat().st_size / 1e6:.1f} MB, {made.sha256[:12]}")
 
 
 def evaluate(
     model: ModelFile,
     inputs: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="INPUT...", help="Folders that gatling build made, files of traces with their kind."
         ),
-    ],
+    ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A frozen suite that ships: hard. May be repeated."),
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")] = Path("report"),
     split: Annotated[str, typer.Option(metavar="NAME", help="The split of a build.")] = "test",
     tools: ToolsFile = None,
@@ -119,13 +125,17 @@ def evaluate(
         from gatling.evaluate import EvaluationError, summary, write
         from gatling.evaluate import evaluate as measure
         from gatling.evaluate.scoring import score
+        from gatling.evaluate.suites import suite as frozen
         from gatling.model.bundle import BundleError
         from gatling.terminal import safe
 
         chosen, schemas = load_model(model), load_schemas(tools)
         try:
+            given = [*(inputs or ()), *map(frozen, suite or ())]
+            if not given:
+                raise Unusable("nothing to evaluate on; name an INPUT or a --suite")
             with _counted("runs scored") as told:
-                runs = score(inputs, chosen, split=split, tools=schemas, workers=workers, told=told)
+                runs = score(given, chosen, split=split, tools=schemas, workers=workers, told=told)
             chosen.refuse(run.group for run in runs)
             facts = {"name": chosen.card.name, "sha256": chosen.sha256, "gatling": chosen.card.gatling}
             found = measure(runs, model=facts, seed=seed)
@@ -166,7 +176,8 @@ def calibrate(
 ) -> None:
     """Set a bundle's thresholds on your own benign runs, to a false-positive budget you choose.
 
-    Weights stay as they are. A budget needs 3 / budget runs at least: 300 for one percent.
+    Weights stay as they are. Prints each threshold with its interval, and what every term alone would flag at
+    the same budget. A budget needs 3 / budget runs at least: 300 for one percent.
     """
     with reported():
         from gatling.energy.calibration import CalibrationError
@@ -190,16 +201,43 @@ def calibrate(
             found = calibration(benign, chosen.weights, budget, deny_budget)
         except (CalibrationError, EvaluationError) as error:
             raise Unusable(str(error)) from None
-        chosen.calibrated(found).save(output)
-        for name, threshold in (("escalate", found.escalate), ("deny", found.deny)):
-            share, (low, high) = threshold.false_positives, threshold.interval
-            typer.echo(
-                f"{name}: raw energy {threshold.raw:.3f} [{low:.3f}, {high:.3f}], reached by "
-                f"{share.value:.2%} of {share.runs} benign runs [{share.low:.2%}, {share.high:.2%}]"
-            )
+        made = chosen.calibrated(found)
+        made.save(output)
+        for line in _thresholds(made):
+            typer.echo(line)
         if len(benign) < len(runs):
             typer.echo(f"left out: {len(runs) - len(benign)} runs that are not labelled benign")
         typer.echo(f"calibrated bundle: {safe(str(output))}")
+
+
+def _thresholds(made: Bundle) -> Iterator[str]:
+    """The thresholds of a bundle in words: the composite's, then each term's own at the same budget."""
+    found = made.weights.calibration
+    alone = dict(found.terms)
+    yield "Thresholds, with 95% intervals by groups; the energies are raw, before calibration."
+    yield _threshold("escalate", found.escalate)
+    yield _threshold("deny", found.deny)
+    for term in made.terms:
+        if (threshold := alone.get(term)) is not None:
+            yield _threshold(f"{term} alone", threshold)
+        else:
+            yield f"{term} alone, at {found.escalate.budget:.2%}: none, too many benign runs score 10"
+
+
+def _threshold(name: str, found: Threshold) -> str:
+    from gatling.model.thresholds import ALL
+
+    share, (low, high) = found.false_positives, found.interval
+    kind = "benign" if found.kind == ALL else found.kind
+    return (
+        f"{name}, at {found.budget:.2%}: {found.raw:.3f} [{low:.3f}, {high:.3f}], reached by "
+        f"{share.value:.2%} of {share.runs} {kind} runs [{share.low:.2%}, {share.high:.2%}]"
+        + (
+            f" and {found.detected.value:.0%} of {found.detected.runs} violating ones"
+            if found.detected
+            else ""
+        )
+    )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from gatling.cli.progress import STATUS_EVERY
 from gatling.runtime.inputs import Unusable, load_schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rich.table import Table
 
@@ -72,7 +72,7 @@ def train(
     same model. OUT also holds metrics.jsonl, TensorBoard's scalars and the recipe as it was used. Several
     GPUs: torchrun --nproc-per-node N --no-python gatling train ….
     """
-    with _trained():
+    with training_reported("train"):
         import torch
 
         from gatling.model.corpus import gather
@@ -108,9 +108,9 @@ def train(
 
 
 @contextmanager
-def _trained() -> Iterator[None]:
-    """Report what goes wrong in training, a missing extra above all."""
-    with reported(), installed("train", "train", NEEDED):
+def training_reported(command: str) -> Iterator[None]:
+    """Report what goes wrong in a command that trains, a missing extra above all."""
+    with reported(), installed(command, "train", NEEDED):
         from gatling.data.shards import ShardError
         from gatling.model.checkpoint import CheckpointError
         from gatling.model.collapse import CollapseError
@@ -222,23 +222,29 @@ def _judgement(standing: Standing) -> str:
 
 
 def _figures(found: Trained, seconds: float) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from gatling.terminal import safe
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, show_header=False)
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
     rows = {
-        "model": safe(str(found.model)),
+        "model": str(found.model),
         "steps": f"{found.step}; the best model is that of step {found.best_step}",
         "AUC of runs": f"{found.measured.auc_runs:.4f}",
         "AUC of calls": f"{found.measured.auc_calls:.4f}",
         "recall at 1%": f"{found.measured.recall:.4f}",
         "time": f"{seconds:.0f} s",
     }
+    return facts(rows)
+
+
+def facts(rows: Mapping[str, str]) -> Table:
+    """Names with their values, whatever these hold."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from gatling.runtime.report import ERROR_LIMIT
+    from gatling.terminal import safe
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for name, value in rows.items():
-        table.add_row(Text(name), Text(value))
+        table.add_row(Text(name), Text(safe(value, ERROR_LIMIT)))
     return table

@@ -19,17 +19,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
-from hashlib import blake2b, file_digest
-from importlib.metadata import version
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pydantic import BaseModel
 
-from gatling import __version__
 from gatling.data.card import write_card
 from gatling.data.chunks import chunk_path, chunks, name_of
+from gatling.data.code import code, versions
 from gatling.data.columns import SCHEMA, values
 from gatling.data.dedupe import Seen
 from gatling.data.hosting import Hosted
@@ -136,14 +135,8 @@ def build(
 
 def _order(size: int, seed: int, preset: str, mix: Shares, recipe: Mapping[str, JSON]) -> dict[str, Any]:
     """Everything that decides the bytes."""
-    package = Path(__file__).parents[1]
-    code = blake2b(digest_size=8)
-    kinds = (".py", ".toml", ".json", ".npz", ".jinja")
-    for path in sorted(path for path in package.rglob("*") if path.suffix in kinds):
-        code.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    made_by = {"gatling": __version__, "faker": version("faker"), "pyarrow": version("pyarrow")}
     wanted = {"size": size, "seed": seed, "preset": preset, "mix": str(mix), **recipe}
-    return {**wanted, **made_by, "code": code.hexdigest()}
+    return {**wanted, **versions("faker", "pyarrow"), "code": code()}
 
 
 def _same(out: Path, order: Mapping[str, Any], found: Mapping[str, Any]) -> None:

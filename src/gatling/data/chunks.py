@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
 from itertools import count
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 
 import pyarrow as pa
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -27,6 +25,7 @@ from gatling.data.mutations import MUTATIONS, Mutation
 from gatling.data.run import Sample
 from gatling.data.split import Split, group_id, shown, split_of
 from gatling.data.worlds.domain import Domain, domains
+from gatling.worker import follow_parent
 
 CHUNK = 64
 """Groups that a worker makes at once: about 150 samples, 3 MB."""
@@ -72,18 +71,9 @@ def chunks(
 
 
 def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+    follow_parent()
     # The workers share the cores already: matrix products on all of them take almost twice as long.
     threadpool_limits(1)
-
-
-def _end_with_parent() -> None:
-    """A parent that is killed cannot stop its workers, and they would wait for ever."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def read_chunk(folder: Path, number: int) -> pa.Table:
@@ -130,9 +120,9 @@ def _chunk(seed: int, number: int, hosted: hosting.Hosted | None) -> pa.Table:
             failures.append({"group": name, "index": index, "seed": seed, "error": reason})
             continue
         found += made
-        keys += [exact(sample.run) for sample in samples]
+        keys += [exact(sample.run.messages) for sample in samples]
         signatures += [
-            signature(s.run) if s is samples[0] or s.truth.kind == "gold" else None for s in samples
+            signature(s.run.messages) if s is samples[0] or s.truth.kind == "gold" else None for s in samples
         ]
     return (
         table(found)

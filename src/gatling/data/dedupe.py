@@ -21,7 +21,7 @@ import numpy as np
 from datasketch import MinHash
 from numpy.typing import NDArray
 
-from gatling.data.run import Run
+from gatling.trace import Message
 
 ROWS = 64
 """Bytes of a signature."""
@@ -36,16 +36,16 @@ _WORD = re.compile(r"\w+")
 _SIGNED = np.dtype([("group", "<u8"), ("signature", "u1", ROWS)])
 
 
-def exact(run: Run) -> int:
-    """64 bits that runs share if all their messages are the same, whatever their calls' ids."""
-    said = [[m.role, m.content, m.tool, [[c.tool, c.arguments] for c in m.calls]] for m in run.messages]
+def exact(messages: Iterable[Message]) -> int:
+    """64 bits that runs share if all messages are the same, whatever their calls' ids."""
+    said = [[m.role, m.content, m.tool, [[c.tool, c.arguments] for c in m.calls]] for m in messages]
     text = json.dumps(said, sort_keys=True)
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def signature(run: Run) -> bytes:
+def signature(messages: Iterable[Message]) -> bytes:
     """The MinHash of what was asked for and which calls were made: `ROWS` bytes."""
-    words = _WORD.findall(" ".join(_asked_and_called(run)).lower())
+    words = _WORD.findall(" ".join(_asked_and_called(messages)).lower())
     triples = {" ".join(words[i : i + 3]).encode() for i in range(max(1, len(words) - 2))}
     sketch = _BLANK.copy()
     sketch.update_batch(triples)
@@ -55,8 +55,8 @@ def signature(run: Run) -> bytes:
     return kept.tobytes()
 
 
-def _asked_and_called(run: Run) -> Iterable[str]:
-    for message in run.messages:
+def _asked_and_called(messages: Iterable[Message]) -> Iterable[str]:
+    for message in messages:
         if message.role == "user":
             yield str(message.content)
         for call in message.calls:

@@ -1,20 +1,24 @@
 """Where raw energies fall on the scale that policies speak: one false-positive budget at 2, another at 6.
 
 A `Calibration` is fitted once on benign runs (`gatling.model.calibrate`), stored as JSON, and applied to
-every call. It says on how many runs each threshold rests and how sure it is, so that a verdict can say "at
-most 1 in 100 benign runs scores this high".
+every call. It says on how many runs each threshold rests and how sure it is.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from itertools import pairwise
 from typing import Annotated, Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from gatling.plan import JSON
 from gatling.policy import Thresholds
@@ -149,6 +153,9 @@ class Calibration(_Strict):
     deny: Threshold
     benign: tuple[Threshold, ...] = ()
     """Thresholds of smaller and smaller budgets: how many benign runs reach an energy."""
+    terms: tuple[tuple[str, Threshold], ...] = ()
+    """What each term alone would flag at the budget of `escalate`: (name, threshold). A term of which so many
+    benign runs score 10 that no threshold holds the budget is not among them."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Calibration:
@@ -166,7 +173,15 @@ class Calibration(_Strict):
         steps = [(-level.budget, level.raw) for level in self.benign]
         if any(b[0] <= a[0] or b[1] < a[1] for a, b in pairwise(steps)):
             raise ValueError("benign must go from large budgets to small ones, and raw must not fall")
+        if any(threshold.calibrated is not None for _, threshold in self.terms):
+            raise ValueError("terms: calibrated must be null; the map is that of the composite")
         return self
+
+    @model_serializer(mode="wrap")
+    def _stored(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # a bundle's hash is over what is stored, and one may be stored without its terms' thresholds
+        stored: dict[str, Any] = handler(self)
+        return stored if self.terms else {name: stored[name] for name in stored if name != "terms"}
 
     def _levels(self) -> list[tuple[str, Threshold]]:
         return [(f"benign[{n}]", level) for n, level in enumerate(self.benign)]
@@ -174,16 +189,6 @@ class Calibration(_Strict):
     def apply(self, raw: float) -> float:
         """The calibrated energy of a raw one, both on 0–10; see `onto_bands`."""
         return onto_bands(raw, self.escalate.raw, self.deny.raw)
-
-    def rarity(self, energy: float) -> Threshold | None:
-        """How rare a calibrated energy is: the smallest budget whose threshold it reaches, None under all.
-
-        `rarity(e).budget` is 0.01 where at most 1 in 100 benign runs scores `e` or more, and
-        `rarity(e).false_positives` says how sure that is.
-        """
-        # every stored threshold has a calibrated energy: the validator compared it with the map
-        reached = bisect_right(self.benign, energy, key=lambda level: level.calibrated or 0.0)
-        return self.benign[reached - 1] if reached else None
 
     def to_json(self) -> dict[str, Any]:
         """The calibration as plain dicts, lists, strings and numbers; `from_json` gives an equal one back."""
@@ -208,29 +213,3 @@ class Calibration(_Strict):
 def _located(loc: tuple[int | str, ...], message: str) -> str:
     field = ".".join(("calibration", *(str(part) for part in loc)))
     return f"{field}: {message.removeprefix('Value error, ')}"
-
-
-def expected_calibration_error(
-    probabilities: ArrayLike, labels: ArrayLike, bins: int = 10, weights: ArrayLike | None = None
-) -> float:
-    """How far predicted probabilities lie from what happens, in [0, 1]:
-
-        ECE = Σ_b (n_b / n) · |mean probability in b − share of true labels in b|
-
-    over `bins` bins of equal width; the last takes in 1. `labels` are truth values or 0 and 1, `weights` say
-    how often each run counts (once when left out). Source: Guo et al., 2017 (arXiv 1706.04599).
-
-    >>> expected_calibration_error([0.25, 0.25, 0.75, 0.75], [0, 0, 1, 1])
-    0.25
-    """
-    p, y = np.asarray(probabilities, float), np.asarray(labels, float)
-    w = np.ones_like(p) if weights is None else np.asarray(weights, float)
-    gaps = np.bincount(bin_of(p, bins), w * (p - y), bins)
-    return float(np.abs(gaps).sum() / w.sum())
-
-
-def bin_of(probabilities: ArrayLike, bins: int) -> NDArray[np.int64]:
-    """The number of each probability's bin, of `bins` of equal width on [0, 1]."""
-    found = np.floor(np.asarray(probabilities, float) * bins).astype(np.int64)
-    last: NDArray[np.int64] = np.minimum(found, bins - 1)
-    return last

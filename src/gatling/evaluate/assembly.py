@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from gatling.energy.calibration import Calibration
 from gatling.evaluate.fusion import fused
 from gatling.evaluate.scored import ScoredRun
 from gatling.evaluate.scoring import score
-from gatling.model.bundle import Arrays, Bundle, BundleError, Card, Data, group_code
+from gatling.model.bundle import Arrays, Bundle, BundleError, Card
 from gatling.model.calibrate import fit, groups_needed
 from gatling.model.network import NetworkError
+from gatling.model.origins import of_folder
 from gatling.plan import JSON
 
 NETWORK = "model.safetensors"
@@ -52,14 +52,14 @@ def assemble(
         EvaluationError: an input holds no runs, or a trace cannot be read.
     """
     arrays, config = _network(trained / NETWORK)
-    groups, data = _origins(trained)
-    codes = np.array(sorted(map(group_code, groups)), np.uint64)
+    origins = of_folder(trained)
+    codes = np.array(sorted(origins.groups), np.uint64)
     weights = analytic()
     card = Card(
         name=name,
         gatling=__version__,
         command=command,
-        data=data,
+        data=origins.data,
         limits=LIMITS,
         weights=weights,
         network=config,
@@ -69,7 +69,9 @@ def assemble(
         _ = plain.network
     except NetworkError as error:
         raise BundleError(f"{trained / NETWORK}: {error}; train it again") from None
-    runs = score(inputs, plain, split="validation", tools=tools, skip=set(groups), workers=workers, told=told)
+    runs = score(
+        inputs, plain, split="validation", tools=tools, skip=origins.groups, workers=workers, told=told
+    )
     gains = fused(runs, weights.gains)
     chosen = weights.model_copy(update={"gains": gains})
     source = (*weights.source, command)
@@ -98,7 +100,8 @@ def thresholds(runs: Iterable[ScoredRun], weights: Weights, budget: float) -> Ca
 def calibration(
     runs: Iterable[ScoredRun], weights: Weights, budget: float, deny_budget: float | None = None
 ) -> Calibration:
-    """Thresholds on the benign runs among some, and what they detect of the violating ones.
+    """Thresholds of the composite and of each term on the benign runs among some, and what the composite's
+    detect of the violating ones.
 
     Without `deny_budget` a fifth of `budget` may be denied, or what the number of benign groups supports.
 
@@ -109,6 +112,7 @@ def calibration(
     benign = [run for run in runs if run.violation is False]
     bad = [run for run in runs if run.violation is True]
     groups = [run.group for run in benign]
+    terms = {*weights.gains, *(name for run in benign for call in run.calls for name in call.terms)}
 
     def raw(run: ScoredRun) -> float:
         return max((weights.composite(call.terms) for call in run.calls), default=0.0)
@@ -119,6 +123,7 @@ def calibration(
         kinds=[run.kind for run in benign],
         budget=budget,
         deny_budget=deny_budget or min(budget, max(budget / 5, 3.0 / max(1, len(set(groups))))),
+        terms={name: [run.term(name) for run in benign] for name in sorted(terms)},
         hijacked=list(map(raw, bad)) if bad else None,
         hijacked_groups=[run.group for run in bad] if bad else None,
     )
@@ -135,14 +140,3 @@ def _network(path: Path) -> tuple[Arrays, dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, config  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError) as error:
         raise BundleError(f"{path}: holds no network ({type(error).__name__}); train it again") from None
-
-
-def _origins(trained: Path) -> tuple[list[str], tuple[Data, ...]]:
-    groups = (trained / "groups.txt").read_bytes().decode().split("\n")[:-1]
-    told = trained / "data.json"
-    try:
-        return groups, TypeAdapter(tuple[Data, ...]).validate_python(json.loads(told.read_bytes())["data"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(
-            f"{told}: does not say what the network learnt from ({type(error).__name__}); train it again"
-        ) from None

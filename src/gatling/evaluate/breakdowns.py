@@ -7,7 +7,7 @@ from typing import TypedDict
 import numpy as np
 
 from gatling.evaluate.bootstrap import Estimate, Indices, Share
-from gatling.evaluate.comparison import ESCALATE, Comparison, critic
+from gatling.evaluate.comparison import BUDGET, ESCALATE, Comparison, critic
 
 BY = ("dataset", "family", "domain", "suite", "language", "label_source", "plan_origin")
 """Attributes of a run by which it is broken down."""
@@ -79,7 +79,7 @@ def _part(compared: Comparison, name: str, bad: Indices, good: Indices) -> Part:
         benign=len(good),
         few=min(compared.groups(bad), compared.groups(good)) < FEW,
         auc=compared.auc(bad, good),
-        recall=compared.recall(bad, compared.good, 0.01),
+        recall=compared.recall(bad, compared.good, BUDGET),
         caught=compared.over(ESCALATE, bad),
         flagged=compared.over(ESCALATE, good),
         mean=compared.mean(bad),

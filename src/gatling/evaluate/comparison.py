@@ -17,6 +17,9 @@ ESCALATE = Thresholds().escalate
 
 DENY = Thresholds().deny
 
+BUDGET = 0.01
+"""The share of benign runs, or calls, that may be flagged where no other is said."""
+
 
 class Comparison:
     """All runs with their energies; `bad` are the violating ones and `good` the benign ones that count.

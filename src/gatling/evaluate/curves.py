@@ -119,7 +119,7 @@ def reliability(compared: Comparison) -> Reliability:
     claimed = compared.energy[runs] / 10
     place = metrics.bins(claimed)
     error = compared.bootstrap.estimate(
-        partial(metrics.calibration_error, claimed, violates.astype(float)), runs
+        partial(metrics.expected_calibration_error, claimed, violates.astype(float)), runs
     )
     return Reliability(
         error=error,

@@ -82,10 +82,16 @@ def bins(probabilities: Array) -> NDArray[np.int64]:
     return np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
 
 
-def calibration_error(probabilities: Array, outcomes: Array, weights: Array) -> Array:
-    """Expected calibration error: |mean probability - share of outcomes| of each bin, weighted by the bin.
+def expected_calibration_error(probabilities: Array, outcomes: Array, weights: Array) -> Array:
+    """How far predicted probabilities lie from what happens, in [0, 1]:
 
-    In [0, 1]. Naeini et al., 2015, https://doi.org/10.1609/aaai.v29i1.9602.
+        ECE = Σ_b (n_b / n) · |mean probability in b − share of outcomes in b|
+
+    over `BINS` bins. `outcomes` are 0 or 1. Naeini et al., 2015, https://doi.org/10.1609/aaai.v29i1.9602.
+
+    >>> p, y = np.array([0.25, 0.25, 0.75, 0.75]), np.array([0.0, 0.0, 1.0, 1.0])
+    >>> float(expected_calibration_error(p, y, np.ones((1, 4)))[0])
+    0.25
     """
     # Σ over bins of (weight/total)·|Σ w·p/weight - Σ w·y/weight| is Σ |Σ w·(p - y)| / total.
     member = (bins(probabilities)[:, None] == np.arange(BINS)).astype(float)

@@ -9,6 +9,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,28 +64,29 @@ def plots(evaluation: Evaluation) -> dict[str, str]:
         "terms": (bool(evaluation["histograms"]["terms"]), _terms),
         "reliability": (bool(evaluation["reliability"]["bins"]), _reliability),
     }
-    return {name: _svg(name, draw, evaluation) for name, (filled, draw) in drawn.items() if filled}
+    return {name: svg(name, partial(draw, evaluation)) for name, (filled, draw) in drawn.items() if filled}
 
 
-def _svg(name: str, draw: Callable[[Evaluation], Figure], evaluation: Evaluation) -> str:
+def svg(name: str, draw: Callable[[], Figure]) -> str:
+    """A figure for inlining; `name` keeps its ids apart from those of other plots on the page."""
     import matplotlib.style
 
-    # The salt keeps ids apart on a page that holds several plots.
     with matplotlib.style.context(["default", {**_STYLE, "svg.hashsalt": name}]):
         file = io.StringIO()
         nameless = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        draw(evaluation).savefig(file, format="svg", transparent=True, metadata=nameless)
-    svg = file.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+        draw().savefig(file, format="svg", transparent=True, metadata=nameless)
+    text = file.getvalue()
+    text = text[text.index("<svg") :].replace(_INK, "currentColor")
     # The page sets the size. Ids that nothing refers to would stand in every plot.
-    head, body = svg.split(">", 1)
+    head, body = text.split(">", 1)
     head = re.sub(r' (width|height|version)="[^"]*"', "", head)
     used = set(re.findall(r'#([^")]+)[")]', body))
     body = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
     return f'{head} aria-hidden="true">{body}'
 
 
-def _figure(height: float, rows: int = 1) -> tuple[Figure, list[Axes]]:
+def subplots(height: float, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """An empty figure, and its axes from the top, which share the horizontal one; inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH, height))
@@ -105,7 +107,7 @@ def _rates(axis: Any) -> None:
 
 
 def _roc(evaluation: Evaluation) -> Figure:
-    figure, (axes,) = _figure(3.6)
+    figure, (axes,) = subplots(3.6)
     curve, low = evaluation["curve"], _decade(1 / evaluation["evaluated"]["benign"])
     band = np.array(curve["band"]).reshape(-1, 3)
     axes.fill_between(band[:, 0], band[:, 1], band[:, 2], color=VIOLATING, alpha=0.2, linewidth=0)
@@ -120,7 +122,7 @@ def _roc(evaluation: Evaluation) -> Figure:
 
 
 def _det(evaluation: Evaluation) -> Figure:
-    figure, (axes,) = _figure(3.6)
+    figure, (axes,) = subplots(3.6)
     curve, counts = evaluation["curve"], evaluation["evaluated"]
     left, bottom = _decade(1 / counts["benign"]), _decade(1 / counts["violating"])
     false, missed = det(np.array(curve["false"]), np.array(curve["recall"]))
@@ -166,7 +168,7 @@ def _terms(evaluation: Evaluation) -> Figure:
 
 def _ridges(evaluation: Evaluation, rows: Mapping[str, Mapping[str, Sequence[int]]]) -> Figure:
     """One histogram under the other, counts on a logarithmic scale since the tails are what matters."""
-    figure, places = _figure(0.5 + 0.55 * len(rows), len(rows))
+    figure, places = subplots(0.5 + 0.55 * len(rows), len(rows))
     edges = evaluation["histograms"]["edges"]
     most = max(max(bars) for row in rows.values() for bars in row.values())
     for axes, (name, row) in zip(places, rows.items(), strict=True):
@@ -183,7 +185,7 @@ def _ridges(evaluation: Evaluation, rows: Mapping[str, Mapping[str, Sequence[int
 
 
 def _reliability(evaluation: Evaluation) -> Figure:
-    figure, (axes,) = _figure(3.6)
+    figure, (axes,) = subplots(3.6)
     axes.plot([0, 10], [0, 1], color=_INK, linewidth=0.8, linestyle=":")
     for found in evaluation["reliability"]["bins"]:
         share = found["violating"]

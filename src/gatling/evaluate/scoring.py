@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatling.evaluate.scored import VIOLATES, EvaluationError, ScoredCall, ScoredRun
-from gatling.model.bundle import Bundle
+from gatling.model.bundle import Bundle, group_code
 from gatling.plan import JSON
 from gatling.policy import Policy
 from gatling.runtime.audit import Auditor
 from gatling.terminal import NAME_LIMIT, safe
 from gatling.trace import Trace, TraceError, read_trace
 from gatling.trace.jsonl import read_lines
+from gatling.trace.label import hijacked_calls
 from gatling.trace.reader import group_of
+from gatling.worker import follow_parent
 
 if TYPE_CHECKING:
     from gatling.data.columns import Row
@@ -38,16 +40,17 @@ def score(
     tools: JSON = None,
     policy: Policy | None = None,
     unlabelled: str = "",
-    skip: Collection[str] = (),
+    skip: Collection[int] = (),
     workers: int = 1,
     told: Callable[[int], None] = lambda runs: None,
 ) -> list[ScoredRun]:
     """Score builds (folders, of which `split` is taken) and files of labelled traces, in order.
 
-    A labelled trace is one in any format with `kind`, one of `VIOLATES`, in its row, and for hijacked ones
-    `hijacked_calls`, the ids of the calls that carry out the attack. Its group is its `group`, else its
-    `suite`, `user_task` and `injection_task`, else its own id. One without `kind` is taken for `unlabelled`,
-    where that is given. Runs of the groups in `skip` are left out. `told` hears how many runs are done.
+    A labelled trace is one in any format with `kind`, one of `VIOLATES`, in its row, and for hijacked ones,
+    where they are known, `hijacked_calls`, the ids of the calls that carry out the attack. Its group is its
+    `group`, else its `suite`, `user_task` and `injection_task`, else its own id. One without `kind` is taken
+    for `unlabelled`, where that is given. Runs of the groups whose `gatling.model.bundle.group_code` is in
+    `skip` are left out. `told` hears how many runs are done.
 
     Raises:
         EvaluationError: an input holds no runs, or a trace cannot be read or has no known kind.
@@ -58,7 +61,7 @@ def score(
     auditor = Auditor(policy, tools, model=model)
     for path in inputs:
         labelled = _build(path, split) if path.is_dir() else _traces(path, unlabelled)
-        wanted = (one for one in labelled if one[1]["group"] not in skip)
+        wanted = (one for one in labelled if group_code(one[1]["group"]) not in skip)
         before = len(found)
         for run in _each(auditor, wanted, workers):
             found.append(run)
@@ -79,6 +82,7 @@ _auditor: Auditor
 def _begin(auditor: Auditor) -> None:
     global _auditor
     _auditor = auditor
+    follow_parent()
 
 
 def _score_here(labelled: Labelled) -> ScoredRun:
@@ -180,13 +184,9 @@ def _traces(path: Path, unlabelled: str) -> Iterator[Labelled]:
         if not isinstance(kind, str) or kind not in VIOLATES:
             kinds = ", ".join(VIOLATES)
             raise EvaluationError(f"{where}: kind: found {safe(str(kind), NAME_LIMIT)!r}; label it {kinds}")
-        bad = known.get("hijacked_calls") or []
-        if not isinstance(bad, list):
-            raise EvaluationError(
-                f"{where}: hijacked_calls: found {safe(str(bad), NAME_LIMIT)!r}; list the ids of its calls"
-            )
         try:
             trace = read_trace(row, None, f"line {line.number}")
+            bad = hijacked_calls(known, trace) or frozenset()
         except TraceError as error:
             raise EvaluationError(f"{where}: {error}") from None
         yield (
@@ -202,7 +202,7 @@ def _traces(path: Path, unlabelled: str) -> Iterator[Labelled]:
                 "language": str(known.get("language") or ""),
                 "label_source": str(known.get("label_source") or "annotation"),
                 "plan_origin": "observed",
-                "bad": set(map(str, bad)),
+                "bad": bad,
                 "targets": {},
             },
         )

@@ -5,11 +5,12 @@ Names and evidence are the words of strangers: they pass `gatling.terminal.safe`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from gatling.evaluate.bootstrap import Estimate, Share
 from gatling.evaluate.breakdowns import FEW
+from gatling.evaluate.comparison import BUDGET
 from gatling.terminal import TEXT_LIMIT, safe
 
 if TYPE_CHECKING:
@@ -64,22 +65,27 @@ def summary(evaluation: Evaluation) -> list[str]:
         said.append(f"{_of(first['flagged'])} benign runs were flagged{_share(first['flagged'])}.")
     else:
         said.append("No run here is known to be benign: false alarms cannot be measured.")
-    auc, budget = evaluation["auc"], next(b for b in evaluation["budgets"] if b["budget"] == 0.01)
+    auc, budget = evaluation["auc"], next(b for b in evaluation["budgets"] if b["budget"] == BUDGET)
     if auc["value"] is not None:
         said.append(
             f"In {percent(auc['value'])} of all pairs the violating run has the higher energy: "
-            f"AUC {plain(auc['value'])}{_between(auc, plain)}."
+            f"AUC {plain(auc['value'])}{between(auc, plain)}."
         )
         said.append(
             f"At 1% false positives {percent(budget['recall']['value'])} of the violating runs are found"
-            f"{_between(budget['recall'], percent)}, with a threshold of "
+            f"{between(budget['recall'], percent)}, with a threshold of "
             f"{energy(budget['threshold']['value'])} set on these very runs."
+        )
+    if (error := evaluation["reliability"]["error"])["value"] is not None:
+        said.append(
+            f"Read as the probability of a violation, energy over 10 is off by {plain(error['value'])}"
+            f"{between(error, plain)}: the expected calibration error."
         )
     resisted = evaluation["calls"]["auc_resisted"]
     if resisted["value"] is not None:
         said.append(
             "Calls that carry out an attack against calls of runs that read it and resisted: "
-            f"AUC {plain(resisted['value'])}{_between(resisted, plain)}."
+            f"AUC {plain(resisted['value'])}{between(resisted, plain)}."
         )
     if evaluation["evaluated"]["critic"]:
         said.append(
@@ -94,10 +100,10 @@ def _of(share: Share) -> str:
 
 
 def _share(share: Share) -> str:
-    return f", {percent(share['value'])}{_between(share, percent)}"
+    return f", {percent(share['value'])}{between(share, percent)}"
 
 
-def _between(estimate: Estimate, form: Callable[[float | None], str]) -> str:
+def between(estimate: Estimate, form: Callable[[float | None], str]) -> str:
     """The interval in words."""
     if estimate["low"] is None:
         return " (too few groups for an interval)"
@@ -108,11 +114,8 @@ def markdown(evaluation: Evaluation) -> str:
     """The report as Markdown."""
     from markupsafe import Markup
 
-    from gatling.data.card import escape
-
     headline = [*map(Markup, summary(evaluation))]
-    environment = _environment(lambda value: escape(_visible(value)))
-    return _filled(environment, "report.md.jinja", evaluation, summary=headline)
+    return markdown_of("gatling.evaluate", evaluation, summary=headline, titles=TITLES, few=FEW)
 
 
 def page(evaluation: Evaluation) -> str:
@@ -122,9 +125,22 @@ def page(evaluation: Evaluation) -> str:
     from gatling.evaluate.plots import plots
 
     drawn = {name: Markup(svg) for name, svg in plots(evaluation).items()}
-    return _filled(
-        _environment(_visible), "report.html.jinja", evaluation, summary=summary(evaluation), plots=drawn
+    return page_of(
+        "gatling.evaluate", evaluation, summary=summary(evaluation), plots=drawn, titles=TITLES, few=FEW
     )
+
+
+def markdown_of(package: str, report: Mapping[str, object], **more: object) -> str:
+    """The `report.md.jinja` of a package, filled; text from a report shows as it is, and as nothing else."""
+    from gatling.data.card import escape
+
+    environment = _environment(package, lambda value: escape(_visible(value)))
+    return environment.get_template("report.md.jinja").render(report, **more)
+
+
+def page_of(package: str, report: Mapping[str, object], **more: object) -> str:
+    """The `report.html.jinja` of a package, filled; see `markdown_of`. It may extend `layout.html.jinja`."""
+    return _environment(package, _visible).get_template("report.html.jinja").render(report, **more)
 
 
 def _visible(value: object) -> object:
@@ -132,11 +148,12 @@ def _visible(value: object) -> object:
     return safe(value, TEXT_LIMIT) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
-def _environment(finalize: Callable[[object], object]) -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def _environment(package: str, finalize: Callable[[object], object]) -> Environment:
+    """Templates of a package, and those that they share."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("gatling.evaluate", ""),
+        loader=ChoiceLoader([PackageLoader(one, "") for one in dict.fromkeys((package, __package__))]),
         finalize=finalize,
         autoescape=True,
         trim_blocks=True,
@@ -144,11 +161,5 @@ def _environment(finalize: Callable[[object], object]) -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.globals.update(
-        percent=percent, plain=plain, energy=energy, interval=interval, titles=TITLES, few=FEW
-    )
+    environment.globals.update(percent=percent, plain=plain, energy=energy, interval=interval)
     return environment
-
-
-def _filled(environment: Environment, template: str, evaluation: Evaluation, **more: object) -> str:
-    return environment.get_template(template).render(evaluation, **more)

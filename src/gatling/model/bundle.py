@@ -30,6 +30,9 @@ FORMAT: Final = 1
 LARGEST = 64 << 20
 """Bytes of a bundle at most; what is larger is no bundle."""
 
+DEFAULT = Path(__file__).with_name("default.safetensors")
+"""The bundle that the package ships."""
+
 GROUPS = "groups"
 """Name of the array with the training groups' codes."""
 
@@ -228,5 +231,4 @@ def _canonical(card: Card) -> str:
 @lru_cache(maxsize=1)
 def default() -> Bundle:
     """The bundle that the package ships; see its model card in `docs/model.md`."""
-    path = Path(__file__).with_name("default.safetensors")
-    return _read(path.read_bytes(), path.name)
+    return _read(DEFAULT.read_bytes(), DEFAULT.name)

@@ -7,23 +7,12 @@ Every interval is a 95% percentile interval of 1,000 bootstrap draws of whole gr
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from gatling.energy.calibration import (
-    HIGHEST,
-    Calibration,
-    CalibrationError,
-    Share,
-    Threshold,
-    bin_of,
-    expected_calibration_error,
-    onto_bands,
-)
-from gatling.model.thresholds import Benign, Found, Runs, interval, resamples, share_of
+from gatling.energy.calibration import HIGHEST, Calibration, CalibrationError, Threshold, onto_bands
+from gatling.model.thresholds import Benign, Found, Runs
 
 LEVELS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 """Shares of benign runs for which `Calibration.benign` keeps an energy, as far as the groups support them."""
@@ -48,6 +37,7 @@ def fit(
     kinds: Sequence[str] | None = None,
     budget: float = 0.01,
     deny_budget: float = 0.002,
+    terms: Mapping[str, ArrayLike] | None = None,
     hijacked: ArrayLike | None = None,
     hijacked_groups: Sequence[str] | None = None,
     seed: int = 0,
@@ -62,6 +52,8 @@ def fit(
             A kind too small for a budget still keeps the threshold of the smallest one it was held to.
         budget: share of benign runs that may be escalated or denied.
         deny_budget: share of benign runs that may be denied.
+        terms: each term's highest energy in each benign run, by the term's name. They move nothing; what
+            each would flag alone at `budget` is kept beside the composite's thresholds.
         hijacked: raw energies of hijacked runs; they move no threshold, what it detects is measured on them.
         hijacked_groups: id of the group each hijacked run belongs to.
         seed: of the bootstrap.
@@ -96,33 +88,25 @@ def fit(
 
     reachable = [found[level] for level in levels if found[level].raw <= HIGHEST]
     return Calibration(
-        escalate=threshold(escalate), deny=threshold(deny), benign=tuple(map(threshold, reachable))
+        escalate=threshold(escalate),
+        deny=threshold(deny),
+        benign=tuple(map(threshold, reachable)),
+        terms=tuple(_alone(terms or {}, groups, kinds, budget, seed)),
     )
 
 
-def fit_terms(
+def _alone(
     terms: Mapping[str, ArrayLike],
     groups: Sequence[str],
-    *,
-    kinds: Sequence[str] | None = None,
-    budget: float = 0.01,
-    seed: int = 0,
-) -> dict[str, Threshold | None]:
-    """Each term's own threshold at the same budget, for reports: what the term would flag alone.
-
-    `terms` maps a term's name to its highest energy in each benign run; the rest is as in `fit`. A term gets
-    None where so many benign runs score 10 that no threshold holds the budget.
-
-    Raises:
-        CalibrationError: as `fit` does, but for such a term.
-    """
-    thresholds: dict[str, Threshold | None] = {}
+    kinds: Sequence[str] | None,
+    budget: float,
+    seed: int,
+) -> Iterator[tuple[str, Threshold]]:
+    """Each term's own threshold, where one holds the budget."""
     for name, energies in terms.items():
-        benign = Benign.read(name, energies, groups, kinds)
-        _supported("budget", budget, benign.groups)
-        (found,) = benign.thresholds([budget], seed)
-        thresholds[name] = found.threshold(None, None, seed) if found.raw <= HIGHEST else None
-    return thresholds
+        (found,) = Benign.read(name, energies, groups, kinds).thresholds([budget], seed)
+        if found.raw <= HIGHEST:
+            yield name, found.threshold(None, None, seed)
 
 
 def _supported(name: str, budget: float, groups: int) -> None:
@@ -134,81 +118,3 @@ def _supported(name: str, budget: float, groups: int) -> None:
             f"{name} {budget:g} needs {groups_needed(budget)} groups of benign runs (rule of three: "
             f"3 / budget); these {groups} {smallest}: add runs or raise {name}"
         )
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Runs whose predicted probability of being hijacked lies in [low, high), the last bin's 1 included."""
-
-    low: float
-    high: float
-    predicted: float
-    """Their mean predicted probability."""
-    hijacked: Share
-    """How many of them are hijacked."""
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """A reliability diagram's bins, those with runs in them, and the expected calibration error."""
-
-    bins: tuple[Bin, ...]
-    error: float
-    """Expected calibration error, in [0, 1]."""
-    interval: tuple[float, float]
-    """Its 95% percentile interval. Noise only adds to this error, and resampling adds more: it lies high."""
-    runs: int
-    groups: int
-
-
-def reliability(
-    energies: ArrayLike, labels: ArrayLike, groups: Sequence[str], *, bins: int = 10, seed: int = 0
-) -> Reliability:
-    """How far an energy can be read as a probability of being hijacked, on runs that did not set it.
-
-    The groups are dealt into two halves; an isotonic regression from energy to probability, fitted on each
-    half, predicts the other. Energies lie on 0–10; labels are true or 1 for a hijacked run. The probabilities
-    are those of this data's mix of benign and hijacked runs, which no deployment shares.
-
-    Raises:
-        CalibrationError: the input cannot be used, or a half lacks hijacked or benign runs.
-    """
-    from sklearn.isotonic import IsotonicRegression
-
-    runs = Runs.read("energies", energies, groups)
-    truth = np.asarray(labels, np.float64)
-    if truth.shape != runs.energies.shape or not np.isin(truth, (0.0, 1.0)).all():
-        raise CalibrationError("labels: give one a run, true (1) for hijacked and false (0) for benign")
-    if bins < 1:
-        raise CalibrationError(f"bins is {bins}; it must be 1 or more")
-    second = (np.random.default_rng(seed).permutation(runs.groups) % 2 == 1)[runs.members]
-    halves = (second, ~second)
-    if any(len(np.unique(truth[half])) < 2 for half in halves):
-        raise CalibrationError(
-            f"half of the {runs.groups} groups lacks hijacked or benign runs: no probability can be "
-            "fitted on it; add groups of both"
-        )
-    predicted = np.empty_like(runs.energies)
-    for held_out in halves:
-        isotonic = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
-        isotonic.fit(runs.energies[~held_out], truth[~held_out])
-        predicted[held_out] = isotonic.predict(runs.energies[held_out])
-    place = bin_of(predicted, bins)
-    errors, shares = [], []
-    for block in resamples(runs.groups, len(truth), seed):
-        for weights in block[:, runs.members]:
-            errors.append(expected_calibration_error(predicted, truth, bins, weights))
-            with np.errstate(invalid="ignore"):  # a draw may leave a bin empty
-                shares.append(np.bincount(place, weights * truth, bins) / np.bincount(place, weights, bins))
-    drawn = np.array(shares)
-    rows = tuple(
-        Bin(
-            low=b / bins,
-            high=(b + 1) / bins,
-            predicted=float(predicted[place == b].mean()),
-            hijacked=share_of(truth[place == b] == 1.0, runs.members[place == b], interval(drawn[:, b])),
-        )
-        for b in np.unique(place).tolist()
-    )
-    error = expected_calibration_error(predicted, truth, bins)
-    return Reliability(rows, error, interval(errors), len(truth), runs.groups)

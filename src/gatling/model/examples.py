@@ -17,7 +17,8 @@ from gatling.plan import PlanOrigin
 from gatling.policy import Thresholds
 from gatling.tools import Tool, Toolbox, read_tools
 from gatling.trace import TraceError, read_trace
-from gatling.trace.reader import found, group_of
+from gatling.trace.label import hijacked_calls
+from gatling.trace.reader import group_of
 
 FloatArray: TypeAlias = NDArray[np.float32]
 
@@ -92,19 +93,9 @@ def from_trace(row: Mapping[str, Any], tools: Mapping[str, Tool], dataset: str) 
     plan = compute([run])[0].plan
     violating = np.zeros(len(plan.calls), np.float32)
     if kind == "hijacked":
-        followed = _hijacked_calls(row, {call.id for call in plan.calls})
+        if (followed := hijacked_calls(row, trace)) is None:
+            raise TraceError("hijacked_calls: missing; list the ids of the calls that carry out the attack")
         violating[:] = [1.0 if call.id in followed else np.nan for call in plan.calls]
     energies = np.full((len(plan.calls), len(TERMS)), np.nan, np.float32)
     family = str(row.get("family") or "") if kind == "hijacked" else ""
     return Example(trace.id, group, kind, family, dataset, tuple(views(plan)), energies, violating)
-
-
-def _hijacked_calls(row: Mapping[str, Any], known: set[str]) -> set[str]:
-    ids = row.get("hijacked_calls")
-    if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
-        raise TraceError(
-            f"hijacked_calls: found {found(ids)}; list the ids of the calls that follow the attack"
-        )
-    if unknown := sorted(set(ids) - known):
-        raise TraceError(f"hijacked_calls: found {found(unknown[0])}, which is no call's id; mend the label")
-    return set(ids)

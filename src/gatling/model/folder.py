@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gatling.data.shards import write_file
-from gatling.model.bundle import Data
+from gatling.model.bundle import BundleError, Data
+from gatling.model.origins import DATA, GROUPS, INHERITED, Origins, of_model
 from gatling.model.recipe import Recipe, differences, load
 
-RECIPE, DATA, GROUPS = "recipe.toml", "data.json", "groups.txt"
+RECIPE = "recipe.toml"
 
 
 class FolderError(ValueError):
@@ -25,14 +26,16 @@ def prepare(
 
     Writes `recipe.toml` as it is used, `data.json` (what `data` says, the number and hash of the training
     groups, and the hash of the model in `start` that training began with), and `groups.txt`, the training
-    groups' ids in order, so that an evaluation can refuse them.
+    groups' ids in order, so that an evaluation can refuse them. What `start` had learnt from counts too: its
+    data sets stand in `data.json`, and the codes of its groups in `inherited.txt`.
 
     Raises:
-        FolderError: the folder holds something else.
+        FolderError: the folder holds something else, or it cannot be told what `start` had learnt from.
     """
+    before = _before(start)
     listed = "".join(f"{group}\n" for group in sorted(set(groups)))
     told = {
-        "data": [part.model_dump(mode="json") for part in data],
+        "data": [part.model_dump(mode="json") for part in dict.fromkeys((*data, *before.data))],
         "groups": {"train": listed.count("\n"), "sha256": hashlib.sha256(listed.encode()).hexdigest()},
         "started_from": hashlib.sha256(start.read_bytes()).hexdigest() if start is not None else None,
     }
@@ -40,13 +43,29 @@ def prepare(
     if (out / RECIPE).is_file():
         _same(out, recipe, content)
         return
-    ours = (DATA, GROUPS)
+    ours = (DATA, GROUPS, INHERITED)
     if out.is_dir() and any(p.name not in ours and not p.name.startswith(".") for p in out.iterdir()):
         raise FolderError(f"{out}: not empty, and no training run; name a new folder with --out")
     out.mkdir(parents=True, exist_ok=True)
     write_file(out / GROUPS, listed.encode())
+    if before.groups:
+        write_file(out / INHERITED, "".join(f"{code}\n" for code in sorted(before.groups)).encode())
     write_file(out / DATA, content)
     write_file(out / RECIPE, recipe.to_toml().encode())
+
+
+def _before(start: Path | None) -> Origins:
+    if start is None:
+        return Origins(frozenset(), ())
+    try:
+        return of_model(start)
+    except BundleError as error:
+        raise FolderError(str(error)) from None
+    except FileNotFoundError as error:
+        raise FolderError(
+            f"{start}: cannot tell what it learnt from, {error.filename} is missing; name a bundle, or the "
+            "folder that gatling train wrote"
+        ) from None
 
 
 def _same(out: Path, recipe: Recipe, data: bytes) -> None:

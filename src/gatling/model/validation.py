@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_auc_score, roc_curve
 from torch import Tensor
 
 from gatling.model.losses import energy_regression
@@ -60,10 +60,11 @@ def measure(calls: Calls, importance: Tensor) -> Measured:
     violates = _array(calls.violating[seen]) == 1
     energies, violating, _ = worst(calls, _of_known_runs(calls))
     runs, truth = _array(energies), _array(violating).astype(bool)
+    false, caught, _ = roc_curve(truth, runs, drop_intermediate=False)
     return Measured(
         auc_calls=float(roc_auc_score(violates, _array(calls.latent[seen]))),
         auc_runs=float(roc_auc_score(truth, runs)),
-        recall=recall_at(runs[truth], runs[~truth], BUDGET),
+        recall=float(caught[false <= BUDGET].max()),
         score=float(roc_auc_score(truth, runs, max_fpr=PART)),
         latent=float(latent_entropy(calls, importance)),
         energy=float(energy_regression(calls.energies, calls.targets, ~calls.targets.isnan())),
@@ -74,17 +75,6 @@ def _of_known_runs(calls: Calls) -> Tensor:
     """(n,), bool: all calls of benign runs, and of runs with a call that is known to violate."""
     violating = calls.run[calls.violating == 1]
     return calls.benign | torch.isin(calls.run, violating)
-
-
-def recall_at(bad: NDArray[np.float64], good: NDArray[np.float64], budget: float) -> float:
-    """Share of `bad` above the lowest threshold that at most the share `budget` of `good` exceeds.
-
-    >>> recall_at(np.array([5.0, 3.0]), np.arange(5.0), 0.2)
-    0.5
-    """
-    allowed = int(budget * len(good) + 1e-9)
-    threshold = np.sort(good)[::-1][min(allowed, len(good) - 1)]
-    return float((bad > threshold).mean())
 
 
 def _array(values: Tensor) -> NDArray[np.float64]:

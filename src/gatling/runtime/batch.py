@@ -27,6 +27,7 @@ from gatling.runtime.verdict import TraceVerdict, unreadable
 from gatling.trace import Trace, TraceError, read_trace
 from gatling.trace.jsonl import Line, read_lines
 from gatling.trace.reader import identity, plain
+from gatling.worker import follow_parent
 
 CHUNK = 16
 """Lines that travel to a worker together."""
@@ -168,8 +169,8 @@ _judge: Judge
 
 def _begin(judge: Judge) -> None:
     global _judge
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _judge = judge
+    follow_parent()
 
 
 def _judge_chunk(lines: list[Line]) -> list[TraceVerdict]:

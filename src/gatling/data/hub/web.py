@@ -150,10 +150,10 @@ def _accept(response: httpx.Response) -> None:
     if response.is_success:
         return
     headers = response.headers
-    raise Refused(response.status_code, headers.get("x-error-code", ""), _asked_wait(headers))
+    raise Refused(response.status_code, headers.get("x-error-code", ""), asked_wait(headers))
 
 
-def _asked_wait(headers: Mapping[str, str]) -> float | None:
+def asked_wait(headers: Mapping[str, str]) -> float | None:
     asked = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", asked):
         return float(asked)
