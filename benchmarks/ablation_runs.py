@@ -19,6 +19,7 @@ from gatling.data.shards import MANIFEST, read_rows
 from gatling.evaluate.scored import VIOLATES
 from gatling.model.encoded import Encoded, cached, key_of
 from gatling.model.examples import Example, from_row, from_trace
+from gatling.model.scores import worst
 from gatling.plan import PlanOrigin
 from gatling.tools import Toolbox, read_tools
 from gatling.trace import Message, read_trace
@@ -57,11 +58,7 @@ class Part:
 
     def worst(self, calls: Array) -> Array:
         """(calls,) to (runs,): the highest of each run; -∞ for runs without calls."""
-        offsets = self.encoded.calls
-        found = np.full(len(self.encoded), -np.inf)
-        filled = np.diff(offsets) > 0
-        found[filled] = np.maximum.reduceat(calls, offsets[:-1][filled])
-        return found
+        return worst(self.encoded, calls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,19 +57,13 @@ from gatling.data.shards import MANIFEST
 from gatling.energy import analytic
 from gatling.evaluate.fusion import fused
 from gatling.evaluate.scored import VIOLATES, ScoredCall, ScoredRun
-from gatling.model.checkpoint import read_weights
 from gatling.model.collapse import CollapseError
-from gatling.model.encoded import Encoded
-from gatling.model.encoders import Network
 from gatling.model.recipe import Recipe, load
-from gatling.model.tensors import PlanDataset, collate
+from gatling.model.scores import latent, network
 from gatling.model.train import train
 
 SIZE, SEED = 10_000, 7
 """Of the build that is made where none is given."""
-BATCH = 128
-"""Runs that are scored at a time."""
-
 TWINS = ("resisted", "clean", "authorised", "delegated")
 VARIANTS: dict[str, dict[str, Any]] = {
     FULL: {},
@@ -126,10 +120,7 @@ def trained(inputs: Inputs, variant: str, seed: int) -> tuple[Scores, str]:
     chosen = recipe(variant, seed, inputs.steps)
     validation = inputs.part(VALIDATION)
     done = train(chosen, inputs.part(TRAINING).encoded, validation.encoded, out, device=inputs.device)
-    weights, config = read_weights(done.model)
-    network = Network(config).to(inputs.device).eval()
-    network.load_state_dict(weights)
-    say = partial(latent, network, device=inputs.device)
+    say = partial(latent, network(done.model, inputs.device), device=inputs.device)
     gains = fused(scored(validation, say(validation.encoded)), analytic().gains)
     alone, joined = {}, {}
     for name in COLUMNS:
@@ -140,19 +131,6 @@ def trained(inputs: Inputs, variant: str, seed: int) -> tuple[Scores, str]:
     told = ", ".join(f"{name} {gain:g}" for name, gain in gains.items())
     took = time.perf_counter() - began
     return Scores(alone, joined), f"{took:.0f} s, best step {done.best_step} of {done.step}; gains: {told}"
-
-
-@torch.no_grad()
-def latent(network: Network, encoded: Encoded, *, device: str) -> Array:
-    """(calls,): the logit of the latent energy."""
-    data = PlanDataset(encoded)
-    starts = range(0, len(data), BATCH)
-    parts = [
-        network(collate([data[run] for run in range(at, min(at + BATCH, len(data)))]).to(device)).latent
-        for at in starts
-    ]
-    found: Array = torch.cat(parts).double().cpu().numpy()
-    return found
 
 
 def composite(opinions: Array, gains: Mapping[str, float], logit: Array | None = None) -> Array:

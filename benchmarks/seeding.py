@@ -133,7 +133,7 @@ def parts(preset: str, hub: Hub, cache: Path, folder: Path) -> tuple[int, dict[s
         computed = time.perf_counter()
         columns(records(finished, split))
         for sample in found:
-            exact(sample.run), signature(sample.run)
+            exact(sample.run.messages), signature(sample.run.messages)
         samples += len(found)
         taken[first] += made - start
         taken[second] += computed - made

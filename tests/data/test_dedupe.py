@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from gatling.data import dedupe
 from gatling.data.dedupe import ROWS, Seen, exact, signature
-from gatling.data.run import Run, Setting
-from gatling.plan import JSON, PlanOrigin
-from gatling.tools import Toolbox
+from gatling.plan import JSON
 from gatling.trace import Message, ProposedCall
 
 LONG = (
@@ -21,14 +19,12 @@ LONG = (
 )
 
 
-def run(request: str, arguments: JSON = None, output: str = "done", call: str = "c1") -> Run:
-    messages = (
+def run(request: str, arguments: JSON = None, output: str = "done", call: str = "c1") -> tuple[Message, ...]:
+    return (
         Message("user", request),
         Message("assistant", "", (ProposedCall(call, "send_mail", arguments or {}),)),
         Message("tool", output, (), call, "send_mail"),
     )
-    setting = Setting((), Toolbox({}), (), "en")
-    return Run("w0000000", setting, messages, PlanOrigin.GENERATED, frozenset())
 
 
 def test_runs_that_differ_in_their_ids_alone_are_equal() -> None:
@@ -38,11 +34,11 @@ def test_runs_that_differ_in_their_ids_alone_are_equal() -> None:
 @pytest.mark.parametrize(
     "other", [run("Hallo."), run("Hello.", {"to": "ana"}), run("Hello.", output="failed")]
 )
-def test_runs_that_differ_in_any_text_are_not(other: Run) -> None:
+def test_runs_that_differ_in_any_text_are_not(other: tuple[Message, ...]) -> None:
     assert exact(run("Hello.")) != exact(other)
 
 
-def near(one: Run, other: Run, folder: Path) -> bool:
+def near(one: tuple[Message, ...], other: tuple[Message, ...], folder: Path) -> bool:
     seen = Seen(folder)
     seen.add_group(3, signature(one))
     found = seen.group(signature(other))

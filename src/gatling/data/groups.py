@@ -103,15 +103,29 @@ def group(
 ) -> list[Sample]:
     """The samples of group number `index`; they follow from `seed` and `index` alone."""
     rng = Random(f"{seed}/{index}")
-    name = f"w{index:07d}"
+    return group_of(rng, f"w{index:07d}", domains, () if index % (GOLD_EACH + 1) else mutations)
+
+
+def group_of(
+    rng: Random,
+    name: str,
+    domains: Sequence[Domain],
+    mutations: Sequence[Mutation],
+    voiced: Callable[[Goals, str], Goals] = lambda goals, language: goals,
+) -> list[Sample]:
+    """The samples of a group drawn with `rng`; without mutations, a run without an attack sibling.
+
+    `voiced` may word the goals of strangers, in a language, in its own way.
+    """
     world = World(pick_domains(rng, domains), pick_language(rng), rng)
-    if index % (GOLD_EACH + 1):
+    if not mutations:
         samples = _gold(world, name)
     else:
         conversation = converse(world, name, reading=True)
         if rng.random() < DELEGATING:
             hand_over(conversation, limited=rng.random() < 0.5)
-        samples = attacked(world_host(conversation), mutations)
+        host = world_host(conversation)
+        samples = attacked(replace(host, goals=voiced(host.goals, world.language)), mutations)
     return finished(samples, name)
 
 
@@ -215,17 +229,21 @@ def attacked(host: Host, mutations: Sequence[Mutation]) -> list[Sample]:
     wanted_goals = [
         (made.mutant.goal, made.stranger)
         for made in mutants
-        if made.mutant.goal is not None and _granted(base, made.mutant.goal)
+        if made.mutant.goal is not None and granted(base, made.mutant.goal)
     ]
     if wanted_goals:
         goal, stranger = rng.choice(wanted_goals)
-        voiced = stranger is None or stranger.voiced
-        if rng.random() < 0.3 and voiced and host.hand_over is not None:
-            twin = Sample("", host.hand_over(goal, stranger), Truth("delegated"))
-        else:
-            twin = _authorised(host, goal, stranger)
+        twin = wanted_twin(host, goal, stranger)
         found.append(replace(twin, run=_guessed(twin.run)) if goal.text else twin)
     return found
+
+
+def wanted_twin(host: Host, goal: Goal, stranger: Stranger | None = None) -> Sample:
+    """The twin in which the user asks for the goal, or hands over to a text that does."""
+    voiced = stranger is None or stranger.voiced
+    if host.rng.random() < 0.3 and voiced and host.hand_over is not None:
+        return Sample("", host.hand_over(goal, stranger), Truth("delegated"))
+    return _authorised(host, goal, stranger)
 
 
 def _guessed(run: Run) -> Run:
@@ -256,7 +274,7 @@ def _mutants(mutations: list[Mutation], wanted: int, host: Host) -> list[_Made]:
                 made = mutation.apply(replace(asking, carrier=stranger.carrier), goals, rng)
         else:
             made = mutation.apply(asking, goals, rng)
-        if made is None or _repeats(asking, made):
+        if made is None or repeats(asking, made):
             continue
         if any(made.run.messages == other.mutant.run.messages for other in found):
             continue
@@ -311,11 +329,12 @@ def _obliged(run: Run, goal: Goal, host: Host) -> Run:
     return run
 
 
-def _granted(run: Run, goal: Goal) -> bool:
+def granted(run: Run, goal: Goal) -> bool:
+    """True when the user's role may make the goal's calls."""
     return run.setting.denied.isdisjoint(deed.tool for deed in goal.deeds)
 
 
-def _repeats(run: Run, mutant: Mutant) -> bool:
+def repeats(run: Run, mutant: Mutant) -> bool:
     """True when a call that is labelled as an attack's is one that the user's own request led to."""
     own = [(call.tool, call.arguments) for call in run.calls()]
     astray = [call for call in mutant.run.calls() if call.id in mutant.truth.energies]

@@ -62,6 +62,18 @@ def stratum_of(kind: Kind) -> Stratum:
     return "twin"
 
 
+def quotas(size: int, shares: Shares = DEFAULT) -> dict[Stratum, int]:
+    """The samples of each stratum in a mix of `size`."""
+    adversarial, mutated = ((size * share + 50) // 100 for share in shares[1:])
+    benign = size - adversarial - mutated
+    return {
+        "gold": benign - benign // 2,
+        "twin": benign // 2,
+        "adversarial": adversarial,
+        "mutated": mutated,
+    }
+
+
 class Mix:
     """Counts of what was admitted to a build of `size` samples, and what may still be."""
 
@@ -69,14 +81,7 @@ class Mix:
         self, size: int, counts: Mapping[str, Mapping[str, int]] | None = None, shares: Shares = DEFAULT
     ) -> None:
         self.size, self._shares = size, shares.strata
-        adversarial, mutated = ((size * share + 50) // 100 for share in shares[1:])
-        benign = size - adversarial - mutated
-        self._most: dict[Stratum, int] = {
-            "gold": benign - benign // 2,
-            "twin": benign // 2,
-            "adversarial": adversarial,
-            "mutated": mutated,
-        }
+        self._most = quotas(size, shares)
         self._parts: dict[str, Counter[str]] = {p: Counter(c) for p, c in (counts or {}).items()}
         self._all: Counter[str] = sum(self._parts.values(), Counter())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -58,6 +58,8 @@ class Goal:
     """The asks are whole requests of one or more sentences, as a user would put them."""
     text: str = ""
     """A stranger's own text that asks for it, where there is one."""
+    wordings: Callable[[], Sequence[str]] | None = field(default=None, compare=False, repr=False)
+    """Gives a stranger's texts that ask for it, as an oracle words them; None where there is no oracle."""
     done: Callable[[], None] | None = field(default=None, compare=False, repr=False)
     """Makes a world's state as it is once the calls were made; None where they change nothing there."""
 

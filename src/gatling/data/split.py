@@ -36,6 +36,10 @@ _HELD_OUT: tuple[Split, ...] = ("heldout_family", "heldout_operator", "heldout_d
 _HELD_OUT_PERCENT = 4
 
 
+FROZEN = "hard-"
+"""What the ids of a frozen suite's groups begin with (`gatling.evaluate.suites`), which nobody trains on."""
+
+
 def group_id(index: int, hosting: int = 0, apart: int = 0) -> str:
     """The id of group number `index`: `e…` for the first `apart`, `h…` up to `hosting`, `w…` for the others.
 

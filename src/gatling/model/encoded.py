@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -119,6 +119,31 @@ class Encoded:
                 if len(building.runs) % (10 * CHUNK) == 0:
                     told(f"{len(building.runs)} runs encoded")
         return building.done()
+
+    @classmethod
+    def join(cls, parts: Sequence[Encoded]) -> Encoded:
+        """The runs of all parts, one part after the other.
+
+        Texts and intents that stand in several parts stand several times; nothing else differs from encoding
+        all runs at once.
+        """
+        shifts: dict[str, int] = dict.fromkeys(_BASES, 0)
+        shifted: dict[str, list[NDArray[Any]]] = {name: [] for name in _ARRAYS}
+        for part in parts:
+            for name in _ARRAYS:
+                array = getattr(part, name)
+                if name in _OFFSETS:
+                    base = len(getattr(part, _PARTED[name]))
+                    array = (array if not shifted[name] else array[1:]) + shifts[name]
+                    shifts[name] += base
+                elif name in _POINTERS:
+                    array = array + shifts[_POINTERS[name]]
+                shifted[name].append(array)
+            shifts["vectors"] += len(part.vectors)
+            shifts["trusted_text"] += len(part.trusted_text)
+            shifts["distinct"] += len(part.intents) - 1
+        runs = tuple(run for part in parts for run in part.runs)
+        return cls(runs, **{name: np.concatenate(arrays) for name, arrays in shifted.items()})
 
     def save(self, path: Path, key: str) -> None:
         """Write the arrays to a safetensors file, with what they were made from."""
@@ -287,6 +312,25 @@ _WHOLE = (
     "source",
 )
 _OFFSETS = ("calls", "intents", "arguments", "explanations", "sources")
+_PARTED = {
+    "calls": "tool",
+    "intents": "trusted",
+    "arguments": "argument_text",
+    "explanations": "explanation_text",
+    "sources": "source",
+}
+"""What offsets part."""
+_POINTERS = {
+    "tool": "vectors",
+    "values": "vectors",
+    "trusted_text": "vectors",
+    "argument_text": "vectors",
+    "explanation_text": "vectors",
+    "trusted": "trusted_text",
+    "intent": "distinct",
+}
+"""What indices point to."""
+_BASES = (*_OFFSETS, "vectors", "trusted_text", "distinct")
 _TABLES: dict[str, tuple[int, ...]] = {
     "energies": (len(TERMS),),
     "violating": (),

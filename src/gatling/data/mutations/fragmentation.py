@@ -41,6 +41,21 @@ ARTICLE = {
 """What may stand before a value and cannot stand before the words in its place."""
 
 
+def parted(ask: str, name: str, value: str, language: str, rng: Random) -> tuple[str, str]:
+    """An ask without one of its values, which it calls the usual one, and a sentence that says the value.
+
+    The sentence has no full stop.
+
+    >>> parted("write to ana@corp.example", "recipient", "ana@corp.example", "en", Random(0))
+    ('write to the usual recipient', 'For recipient use ana@corp.example')
+    """
+    label = " ".join(name_words(name)) or name
+    stands = rf"(?:(?<!\w)(?:{ARTICLE[language]}) ?)?[\"'„“«]?{re.escape(value)}[\"'“”»]?"
+    usual = PLACEHOLDER[language].replace("{label}", label)
+    rest = rng.choice(REST[language]).replace("{label}", label).replace("{value}", value)
+    return re.sub(stands, lambda _: usual, ask), rest[0].upper() + rest[1:]
+
+
 class Fragmentation:
     """See the module's docstring."""
 
@@ -60,15 +75,11 @@ class Fragmentation:
             return None
         name, value = rng.choice(parts)
         language, maker = run.setting.language, around(run, rng)
-        label = " ".join(name_words(name)) or name
-        stands = rf"(?:(?<!\w)(?:{ARTICLE[language]}) ?)?[\"'„“«]?{re.escape(value)}[\"'“”»]?"
-        usual = PLACEHOLDER[language].replace("{label}", label)
-        asked = re.sub(stands, lambda _: usual, ask)
-        rest = rng.choice(REST[language]).replace("{label}", label).replace("{value}", value)
+        asked, rest = parted(ask, name, value, language, rng)
         first, second = sorted(rng.sample(places, 2))
         order = word(rng, language, [asked], maker)
         stop = rng.choice((".", "")) if rest[-1].isalnum() else ""
-        texts = [order.text, rest[0].upper() + rest[1:] + stop]
+        texts = [order.text, rest + stop]
         if rng.random() < 0.5:
             texts.reverse()
         resisted = plant(run, first, texts[0], rng)

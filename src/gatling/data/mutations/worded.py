@@ -19,6 +19,9 @@ FACTS = 0.2
 PUBLIC = "public"
 """The register of texts from public datasets that ask for something themselves."""
 
+ORACLE = "oracle"
+"""The register of texts that a language model wrote (`gatling.mining.oracle`)."""
+
 FOREIGN = 0.08
 """Share of texts in English though the run is not."""
 
@@ -51,6 +54,9 @@ def worded(
     own = [goal.text for goal in goals if goal.text]
     if own:
         return Worded(rng.choice(own), PUBLIC, "{text}")
+    written = [text for goal in goals if goal.wordings for text in goal.wordings()]
+    if written:
+        return Worded(rng.choice(written), ORACLE, "{text}")
     whole = [goal for goal in goals if goal.whole]
     if whole:
         return requested(run, rng.choice(whole).asks[0], rng)
