@@ -14,6 +14,7 @@ import numpy as np
 
 from gatling.data.shards import MANIFEST, Manifest, ShardError, read_rows, verify
 from gatling.data.sources import SOURCES
+from gatling.data.split import FROZEN
 from gatling.model.bundle import Data
 from gatling.model.encoded import Encoded, Told, cached, key_of
 from gatling.model.examples import LABELLED, Example, from_row, from_trace
@@ -21,6 +22,7 @@ from gatling.plan import JSON
 from gatling.tools import Tool, read_tools
 from gatling.trace import TraceError
 from gatling.trace.jsonl import read_lines
+from gatling.trace.reader import group_of
 
 VALIDATION_PART = 4
 """One group of so many labelled traces is for validation."""
@@ -181,6 +183,8 @@ def _examples(source: _Source, tools: Mapping[str, Tool], told: Told) -> Iterato
         where = f"{source.path}:{line.number}"
         if line.problem is not None or not isinstance(line.row, dict):
             raise CorpusError(f"{where}: {line.problem or 'no JSON object'}; give one labelled trace a line")
+        if group_of(line.row, "").startswith(FROZEN):
+            raise CorpusError(f"{where}: in a frozen suite, which is for evaluation alone; leave it out")
         try:
             example = from_trace(line.row, tools, source.name)
         except TraceError as error:

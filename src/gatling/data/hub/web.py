@@ -154,6 +154,7 @@ def _accept(response: httpx.Response) -> None:
 
 
 def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that an answer's headers ask to wait; None where they say nothing that can be read."""
     asked = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", asked):
         return float(asked)
