@@ -1,0 +1,232 @@
+"""Candidates: fresh groups from worlds, half of them made for the model's weak regions, and scored.
+
+In a share of the groups with attacks an adversary searches for one that the model misses.
+
+Worker processes make them in chunks, each a file that stays there until the round is done: a round that is
+killed goes on with the chunks it has. What a candidate is follows from seed, round, its number and the
+regions alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from hashlib import blake2b
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from gatling.data.columns import rows, table
+from gatling.data.dedupe import ROWS, exact, signature
+from gatling.data.groups import GOLD_EACH, finished, group_of
+from gatling.data.label import finish
+from gatling.data.mutations import MUTATIONS, Mutation
+from gatling.data.run import Sample, Truth
+from gatling.data.shards import write_file
+from gatling.data.split import shown
+from gatling.data.worlds.domain import Domain, domains
+from gatling.mining.adversary import Judge, Reading, search
+from gatling.mining.attack import express, target
+from gatling.mining.attack import group as siblings
+from gatling.mining.oracle import Oracle, OracleGoals
+from gatling.mining.regions import Region
+from gatling.model.encoded import Encoded
+from gatling.model.encoders import Network
+from gatling.model.examples import from_row
+from gatling.model.network import LATENT
+from gatling.model.scores import latent, network, worst
+from gatling.worker import follow_parent
+
+CHUNK = 32
+"""Groups of a chunk: about 70 samples."""
+
+SAMPLES_EACH = 9 / (GOLD_EACH + 1)
+"""Samples of a group in the mean: one with attacks brings about six, `GOLD_EACH` others one each."""
+
+FOCUSED = 0.5
+"""Share of the candidates that are made for weak regions; the others are drawn as a build draws them, since
+what a model does not know yet need not show in validation."""
+
+SEARCHED = 0.3
+"""Share of the groups with attacks in which the adversary searches."""
+
+QUERIES = 8
+"""Runs that it may show the model in one group."""
+
+SPOKEN = 0.25
+"""Share of the other groups with attacks that an oracle words until its cap is reached, if there is one."""
+
+COMPANY = (0, 0, 1, 2)
+"""Domains beside a region's own that a world may have; most often it is alone, and then surely there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What decides a round's candidates."""
+
+    folder: Path
+    """Of the chunks."""
+    weights: Path
+    """Of the network that scores them."""
+    seed: int
+    round: int
+    regions: tuple[Region, ...]
+    oracle: Oracle | None = None
+    """Words attacks. It is asked from this process alone, so that its costs are counted in one place."""
+
+    @property
+    def key(self) -> str:
+        """A hash of all but the folder and the oracle, whose answers are not foreseen."""
+        said = [self.seed, self.round, [[*region.traits.items(), region.excess] for region in self.regions]]
+        digest = blake2b(json.dumps(said).encode(), digest_size=8)
+        digest.update(self.weights.read_bytes())
+        return digest.hexdigest()
+
+
+def candidates(order: Order, groups: int, workers: int, told: Callable[[int], None]) -> pa.Table:
+    """At least `groups` groups as rows of `columns.SCHEMA` with three columns more.
+
+    `logit`: the worst call's latent energy as the network has it, before the sigmoid. `exact` and, for each
+    group's first run and every run without an attack sibling, `signature`: see `gatling.data.dedupe`. `told`
+    hears how many groups there are.
+
+    Raises:
+        CheckpointError: the weights cannot be used.
+        concurrent.futures.process.BrokenProcessPool: a worker died.
+    """
+    order.folder.mkdir(parents=True, exist_ok=True)
+    key, numbers = order.key, range(-(-groups // CHUNK))
+    for path in order.folder.iterdir():
+        if not path.name.endswith(f"-{key}.arrow"):
+            path.unlink()
+    make = partial(_chunk, order, key)
+    done = _each(make, numbers, workers if order.oracle is None else 1)
+    for count, _ in enumerate(done, 1):
+        told(count * CHUNK)
+    return pa.concat_tables(_read(_path(order, key, number)) for number in numbers)
+
+
+def _each(make: Callable[[int], None], numbers: Sequence[int], workers: int) -> Iterator[None]:
+    if workers == 1:
+        yield from map(make, numbers)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
+        yield from pool.map(make, numbers)
+
+
+def _begin() -> None:
+    follow_parent()
+    torch.set_num_threads(1)
+
+
+def _path(order: Order, key: str, number: int) -> Path:
+    return order.folder / f"{number:05}-{key}.arrow"
+
+
+def _read(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
+
+
+_network = cache(network)
+
+
+@cache
+def _known() -> tuple[tuple[Domain, ...], tuple[Mutation, ...]]:
+    """What training may see: no family, operator or domain that a build holds out."""
+    return shown("train", tuple(domains().values()), MUTATIONS)
+
+
+def _chunk(order: Order, key: str, number: int) -> None:
+    path = _path(order, key, number)
+    if path.exists():
+        return
+    found, keys, scores = [], [], []
+    signatures: list[bytes | None] = []
+    for index in range(number * CHUNK, (number + 1) * CHUNK):
+        samples = _group(order, index)
+        made = rows([replace(record, round=order.round) for record in finish(samples)], "train")
+        encoded = Encoded.of(from_row(row, "mined") for row in made)
+        scores += worst(encoded, latent(_network(order.weights), encoded)).tolist()
+        found += made
+        keys += [exact(sample.run.messages) for sample in samples]
+        signatures += [
+            signature(s.run.messages) if s is samples[0] or s.truth.kind == "gold" else None for s in samples
+        ]
+    made_table = (
+        table(found)
+        .append_column("exact", pa.array(keys, pa.uint64()))
+        .append_column("signature", pa.array(signatures, pa.binary(ROWS)))
+        .append_column("logit", pa.array(np.array(scores), pa.float64()))
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, made_table.schema) as writer:
+        writer.write_table(made_table)
+    write_file(path, sink.getvalue().to_pybytes())
+
+
+def _group(order: Order, index: int) -> list[Sample]:
+    """Group number `index` of a round; its id is that of no build's group."""
+    rng = Random(f"{order.seed}/mining/{order.round}/{index}")
+    known, mutations = _known()
+    attacked = index % (GOLD_EACH + 1) == 0
+    region = _region(order.regions, rng, attacked) if rng.random() < FOCUSED else None
+    if region is not None:
+        if domain := region.traits.get("domain"):
+            others = [other for other in known if other.name != domain]
+            known = (*(d for d in known if d.name == domain), *rng.sample(others, rng.choice(COMPANY)))
+        if family := region.traits.get("family"):
+            mutations = tuple(m for m in mutations if m.name == family) or mutations
+    name = f"m{order.round:02}{index:05}"
+    if not attacked:
+        return group_of(rng, name, known, ())
+    if rng.random() < SEARCHED:
+        return _searched(rng, name, known, mutations, Latent(_network(order.weights)))
+    oracle = order.oracle
+    if oracle is None or rng.random() >= SPOKEN:
+        return group_of(rng, name, known, mutations)
+    return group_of(rng, name, known, mutations, lambda goals, language: OracleGoals(goals, oracle, language))
+
+
+def _searched(
+    rng: Random, name: str, known: Sequence[Domain], mutations: Sequence[Mutation], judge: Judge
+) -> list[Sample]:
+    """The attack that a search ends with, and its twins; the run alone where nothing can be attacked."""
+    hijacking = [m for m in mutations if m.kind == "hijacked"] or [
+        m for m in _known()[1] if m.kind == "hijacked"
+    ]
+    aim = target(f"{name}/{rng.random()}", name, known, hijacking)
+    found, _ = search(aim, judge, QUERIES, rng, threshold=0.0)
+    attack = express(aim, found.best) if found.best is not None else None
+    if attack is None:
+        return finished([Sample("", aim.host.run, Truth("gold"))], name)
+    return siblings(aim, attack)
+
+
+class Latent:
+    """A judge that knows the network alone: what training can change."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def __call__(self, sample: Sample) -> Reading:
+        """The latent energy of the worst violating call."""
+        made = rows(finish(finished([sample], sample.run.group)), "train")
+        encoded = Encoded.of(from_row(row, "") for row in made)
+        logits = latent(self._network, encoded)[encoded.violating == 1]
+        return Reading(float(10 / (1 + np.exp(-logits.max()))) if len(logits) else 10.0, LATENT)
+
+
+def _region(regions: Sequence[Region], rng: Random, attacked: bool) -> Region | None:
+    """A weak region that such a group can hit, the likelier the more errors it explains."""
+    fitting = [region for region in regions if region.attacked is None or region.attacked is attacked]
+    if not fitting:
+        return None
+    return rng.choices(fitting, [region.excess for region in fitting])[0]
