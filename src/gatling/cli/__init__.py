@@ -20,8 +20,10 @@ import typer
 from gatling import __version__
 from gatling.cli.data import add_commands
 from gatling.cli.errors import FLAGGED, reported
+from gatling.cli.mine import add_commands as add_mine_commands
 from gatling.cli.model import add_commands as add_model_commands
 from gatling.cli.options import ToolsFile
+from gatling.cli.run import add_commands as add_run_commands
 from gatling.cli.train import add_commands as add_train_commands
 from gatling.runtime.inputs import Unusable, check_format, check_output, load_model, load_rules, load_schemas
 
@@ -231,4 +233,6 @@ def schema() -> None:
 
 add_commands(app)
 add_train_commands(app)
+add_mine_commands(app)
 add_model_commands(app)
+add_run_commands(app)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -165,9 +166,9 @@ class Recipe(_Strict):
         return "\n".join(lines) + "\n"
 
 
-def names() -> list[str]:
-    """The packaged recipes."""
-    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+def names(folder: Path = RECIPES) -> list[str]:
+    """The recipes packaged in a folder."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
 
 
 def load(recipe: str) -> Recipe:
@@ -177,11 +178,18 @@ def load(recipe: str) -> Recipe:
         RecipeError: there is no such recipe or file, or it cannot be used.
         OSError: the file cannot be read.
     """
-    path = RECIPES / f"{recipe}.toml" if recipe in names() else Path(recipe)
+    path, text = read(recipe, RECIPES)
+    return parse(text, str(path))
+
+
+def read(recipe: str, folder: Path) -> tuple[Path, str]:
+    """The file and text of a recipe packaged in a folder, or of one from a file. Raises as `load` does."""
+    packaged = names(folder)
+    path = folder / f"{recipe}.toml" if recipe in packaged else Path(recipe)
     if not path.is_file():
-        raise RecipeError(f"{recipe}: no such recipe; name one of {', '.join(names())}, or a TOML file")
+        raise RecipeError(f"{recipe}: no such recipe; name one of {', '.join(packaged)}, or a TOML file")
     try:
-        return parse(path.read_text(encoding="utf-8-sig"), str(path))
+        return path, path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path}: not UTF-8 at byte {error.start}; save the recipe as UTF-8") from None
 
@@ -195,14 +203,26 @@ def parse(text: str, file: str = "recipe") -> Recipe:
     gatling.model.recipe.RecipeError: a.toml:3: contrast.latnet: no such key; allowed in [contrast]: steps, \
 info_nce, temperature, hard_negatives, energy, latent, ranking
     """
+    return validated(Recipe, text, file, RECIPES)
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def validated(model: type[_Model], text: str, file: str, examples: Path) -> _Model:
+    """What a recipe's TOML says, as its model has it; `examples` is the folder of those that ship.
+
+    Raises:
+        RecipeError: it cannot be used; each line of the message names file, line, key and remedy.
+    """
     try:
-        return Recipe.model_validate(tomllib.loads(text))
+        return model.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{file}: not TOML: {error}; the recipes in {RECIPES} show how") from None
+        raise RecipeError(f"{file}: not TOML: {error}; the recipes in {examples} show how") from None
     except RecursionError:
-        raise RecipeError(f"{file}: nested too deeply; a recipe needs no more than two levels") from None
+        raise RecipeError(f"{file}: nested too deeply; the recipes in {examples} show how") from None
     except ValidationError as error:
-        found = (_located(file, text, e["loc"], e["type"], e["msg"]) for e in error.errors())
+        found = (_located(model, file, text, e["loc"], e["type"], e["msg"]) for e in error.errors())
         raise RecipeError("\n".join(found)) from None
 
 
@@ -224,25 +244,41 @@ def _toml(value: str | float | bool) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _located(file: str, text: str, loc: tuple[int | str, ...], kind: str, message: str) -> str:
+def _located(
+    model: type[BaseModel], file: str, text: str, loc: tuple[int | str, ...], kind: str, message: str
+) -> str:
     if not loc:
         return f"{file}: {message.removeprefix('Value error, ')}"
-    *tables, key = map(str, loc)
+    path = [*map(str, loc)]
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        where = f"in [{tables[0]}]" if tables else "at the top"
-        message = f"no such key; allowed {where}: {', '.join(_keys(*tables))}"
-    return f"{file}:{_line(text, tables, key)}: {'.'.join(map(str, loc))}: {message}"
+        where = f"in [{'.'.join(path[:-1])}]" if path[1:] else "at the top"
+        message = f"no such key; allowed {where}: {', '.join(_keys(model, path[:-1]))}"
+    message = message.removeprefix("Value error, ")
+    return f"{file}:{_line(text, path)}: {'.'.join(path)}: {message}"
 
 
-def _keys(table: str | None = None) -> list[str]:
-    whole = Recipe().model_dump()
-    return list(whole if table is None else whole[table])
+def _keys(model: Any, tables: list[str]) -> list[str]:
+    for table in tables:
+        model = model.model_fields[table].annotation
+    return [field.name for field in fields(model)] if is_dataclass(model) else list(model.model_fields)
 
 
-def _line(text: str, tables: list[str], key: str) -> int:
-    """The line of a key in its table, or of the table; 1 where it is written in some other way."""
-    lines, start = text.splitlines(), 0
-    for part in (*tables, key):
-        pattern = re.compile(rf"^\s*\[?\s*['\"]?{re.escape(part)}\b")
-        start = next((n for n in range(start, len(lines)) if pattern.search(lines[n])), start)
-    return start + 1
+def _line(text: str, path: list[str]) -> int:
+    """The line of a key, or of the innermost table around it; 1 where it is written in some other way."""
+    table: list[str] = []
+    best, found = 0, 1
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+([^\]]+)\]", line):
+            here = table = _parts(header[1])
+        elif key := re.match(r"\s*([^=#]+?)\s*=", line):
+            here = [*table, *_parts(key[1])]
+        else:
+            continue
+        shared = min(len(here), len(path))
+        if shared > best and here[:shared] == path[:shared]:
+            best, found = shared, number
+    return found
+
+
+def _parts(key: str) -> list[str]:
+    return [part.strip().strip("'\"") for part in key.split(".")]
