@@ -27,15 +27,13 @@ from benchmarks.mining_tables import HOW, Results, Scores, curves, drawn
 from gatling.data.shards import MANIFEST
 from gatling.energy import analytic
 from gatling.evaluate.fusion import fused
-from gatling.mining.choice import at_random, hard
-from gatling.mining.rounds import POOL, Mined, mine
+from gatling.mining.rounds import MINED, RANDOM, Mined, mine
 from gatling.model.corpus import gather
 from gatling.model.recipe import load
 from gatling.model.scores import latent, network
 from gatling.model.train import MODEL, train
 
-ARMS = {"mined": (hard, POOL), "random": (at_random, 1.3)}
-"""What is kept of how many candidates for every sample. Random ones need no more than fill every share."""
+ARMS = {strategy.name: strategy for strategy in (MINED, RANDOM)}
 
 
 class Job(NamedTuple):
@@ -68,7 +66,6 @@ def begin(job: Job) -> str:
 def run(job: Job) -> tuple[Mined, str]:
     """Mine with one arm."""
     began = time.perf_counter()
-    pick, pool = ARMS[job.arm]
     recipe = load("compare").model_copy(update={"seed": job.seed})
     mined = mine(
         job.base,
@@ -78,8 +75,7 @@ def run(job: Job) -> tuple[Mined, str]:
         budget=job.budget,
         recipe=recipe,
         seed=job.seed,
-        pick=pick,
-        pool=pool,
+        strategy=ARMS[job.arm],
         patient=True,
         told=lambda line: progress(f"{job.arm}, seed {job.seed}: {line}") if "added" in line else None,
     )

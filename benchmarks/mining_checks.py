@@ -13,6 +13,7 @@ from gatling.evaluate.scoring import score
 from gatling.mining.adversary import ESCALATE
 from gatling.mining.campaign import arena, attack_suite, threshold_at
 from gatling.model.bundle import Bundle
+from gatling.model.network import LATENT
 
 BENIGN = {"agentdyn_dailylife": ("clean", "resisted"), "tau_airline": ("clean",)}
 """Files of recorded runs, and their kinds that are benign with a poison, or none, read."""
@@ -31,6 +32,8 @@ class Checked(NamedTuple):
     """`file kind` -> runs flagged, of so many."""
     success: tuple[float, ...]
     """Share of hosts on which the adversary got through, after `AFTER` queries."""
+    alone: tuple[float, ...]
+    """The same where the network decides alone."""
 
 
 def benign(data: Path, work: Path) -> list[Path]:
@@ -59,12 +62,24 @@ def checked(data: Path, work: Path, plans: Path, trained: Path) -> Checked:
     for path in benign(data, work):
         energies = [run.energy for run in score([path], bundle, tools=tools)]
         flagged[path.stem] = (sum(energy >= ESCALATE for energy in energies), len(energies))
+    found = Checked(flagged, attacked(bundle), attacked(deciding(bundle)))
+    kept.write_text(json.dumps(found))
+    return found
+
+
+def attacked(bundle: Bundle) -> tuple[float, ...]:
+    """The adversary's success after `AFTER` queries, at the threshold that flags `RATE` of its benign runs."""
     where = arena(SEED)
     threshold = threshold_at(bundle, where, HOSTS, RATE)
     campaign = attack_suite(bundle, where, HOSTS, QUERIES, threshold=threshold)
-    found = Checked(flagged, tuple(campaign.success(queries) for queries in AFTER))
-    kept.write_text(json.dumps(found))
-    return found
+    return tuple(campaign.success(queries) for queries in AFTER)
+
+
+def deciding(bundle: Bundle) -> Bundle:
+    """The bundle in which no term but the network's counts."""
+    gains = {term: float(term == LATENT) for term in bundle.weights.gains}
+    weights = bundle.weights.model_copy(update={"gains": gains})
+    return Bundle(bundle.card.model_copy(update={"weights": weights}), bundle.arrays, bundle.groups)
 
 
 def tables(found: Mapping[str, list[Checked]]) -> str:
@@ -76,7 +91,12 @@ def tables(found: Mapping[str, list[Checked]]) -> str:
     ]
     counts = ["n", *(f"{next(iter(found.values()))[0].flagged[f][1]:,}" for f in files)]
     wins = [
-        [name, *(" / ".join(f"{one.success[at]:.2f}" for one in seeds) for at in range(len(AFTER)))]
+        [
+            name,
+            how,
+            *(" / ".join(f"{getattr(one, side)[at]:.2f}" for one in seeds) for at in range(len(AFTER))),
+        ]
+        for side, how in (("success", "the bundle"), ("alone", "the network alone"))
         for name, seeds in found.items()
     ]
     return f"""
@@ -91,4 +111,4 @@ Bundles of the models, thresholds at {RATE:.0%} of the build's benign validation
 Share of {HOSTS} fresh hosts on which it finds an attack below the threshold at which {RATE:.0%} of these
 hosts' own benign runs are flagged, after so many queries; seeds side by side.
 
-{table(["", *(f"{n} queries" if n > 1 else "1 query" for n in AFTER)], wins)}"""
+{table(["", "against", *(f"{n} queries" if n > 1 else "1 query" for n in AFTER)], wins)}"""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from gatling.data.columns import SCHEMA, Row, read
-from gatling.data.split import HELD_OUT_DOMAINS, HELD_OUT_FAMILIES, HELD_OUT_OPERATORS
+from gatling.data.groups import group_of
+from gatling.data.mutations import MUTATIONS
+from gatling.data.split import HELD_OUT_DOMAINS, HELD_OUT_FAMILIES, HELD_OUT_OPERATORS, shown
+from gatling.data.worlds.domain import domains
 from gatling.evaluate.bootstrap import Share
 from gatling.mining.oracle import REGISTER, Oracle
 from gatling.mining.pool import CHUNK, SAMPLES_EACH, Order, candidates
@@ -125,3 +129,20 @@ def test_an_oracle_words_some_of_the_attacks_until_its_cap_is_reached(weights: P
     assert asked and {row.kind for row in marked} >= {"hijacked"}
     assert all("please see to" in " ".join(str(m.content) for m in row.messages) for row in marked)
     assert len(marked) < sum(row.kind == "hijacked" for row in rows)
+
+
+def test_without_an_aim_candidates_are_drawn_as_a_build_draws_them(weights: Path, tmp_path: Path) -> None:
+    blind = read(
+        candidates(Order(tmp_path / "pool", weights, 7, 1, None), CHUNK, 1, lambda groups: None).select(
+            SCHEMA.names
+        )
+    )
+    known, mutations = shown("train", tuple(domains().values()), MUTATIONS)
+    built = [
+        sample
+        for index in range(CHUNK)
+        for sample in group_of(
+            Random(f"7/mining/1/{index}"), f"m01{index:05}", known, () if index % 4 else mutations
+        )
+    ]
+    assert [row.messages for row in blind] == [sample.run.messages for sample in built]

@@ -12,9 +12,8 @@ import pytest
 
 from gatling.data.shards import read_rows, verify
 from gatling.data.validate import validate
-from gatling.mining.choice import at_random
 from gatling.mining.judging import MiningError
-from gatling.mining.rounds import ADDED, Mined, mine
+from gatling.mining.rounds import ADDED, RANDOM, Mined, mine
 from gatling.model.recipe import Recipe
 from tests.model import tiny
 
@@ -117,8 +116,8 @@ def test_a_finished_mining_is_left_as_it_is(home: Path, whole: Mined) -> None:
 def test_a_folder_of_another_mining_is_refused(home: Path, whole: Mined) -> None:
     with pytest.raises(MiningError, match="another seed"):
         mined(home, "whole", seed=1)
-    with pytest.raises(MiningError, match="another pick"):
-        mined(home, "whole", pick=at_random)
+    with pytest.raises(MiningError, match="another strategy"):
+        mined(home, "whole", strategy=RANDOM)
 
 
 def test_a_folder_with_something_else_is_refused(home: Path) -> None:

@@ -77,14 +77,16 @@ class Order:
     """Of the network that scores them."""
     seed: int
     round: int
-    regions: tuple[Region, ...]
+    regions: tuple[Region, ...] | None
+    """What is aimed at; None for candidates drawn as a build draws them, without a search as well."""
     oracle: Oracle | None = None
     """Words attacks. It is asked from this process alone, so that its costs are counted in one place."""
 
     @property
     def key(self) -> str:
         """A hash of all but the folder and the oracle, whose answers are not foreseen."""
-        said = [self.seed, self.round, [[*region.traits.items(), region.excess] for region in self.regions]]
+        aims = self.regions and [[*region.traits.items(), region.excess] for region in self.regions]
+        said = [self.seed, self.round, aims]
         digest = blake2b(json.dumps(said).encode(), digest_size=8)
         digest.update(self.weights.read_bytes())
         return digest.hexdigest()
@@ -177,6 +179,9 @@ def _group(order: Order, index: int) -> list[Sample]:
     rng = Random(f"{order.seed}/mining/{order.round}/{index}")
     known, mutations = _known()
     attacked = index % (GOLD_EACH + 1) == 0
+    name = f"m{order.round:02}{index:05}"
+    if order.regions is None:
+        return group_of(rng, name, known, mutations if attacked else ())
     region = _region(order.regions, rng, attacked) if rng.random() < FOCUSED else None
     if region is not None:
         if domain := region.traits.get("domain"):
@@ -184,7 +189,6 @@ def _group(order: Order, index: int) -> list[Sample]:
             known = (*(d for d in known if d.name == domain), *rng.sample(others, rng.choice(COMPANY)))
         if family := region.traits.get("family"):
             mutations = tuple(m for m in mutations if m.name == family) or mutations
-    name = f"m{order.round:02}{index:05}"
     if not attacked:
         return group_of(rng, name, known, ())
     if rng.random() < SEARCHED:

@@ -23,7 +23,7 @@ from gatling.data.dedupe import Seen, exact, signature
 from gatling.data.grown import grow
 from gatling.data.shards import MANIFEST, read_manifest, tables, write_file
 from gatling.evaluate.bootstrap import Estimate
-from gatling.mining.choice import Candidate, Choice, Pick, choose, hard
+from gatling.mining.choice import Candidate, Choice, Pick, at_random, choose, hard
 from gatling.mining.judging import Judged, Judgement, MiningError, Validation
 from gatling.mining.oracle import Oracle
 from gatling.mining.pool import SAMPLES_EACH, Order, candidates
@@ -37,11 +37,25 @@ from gatling.model.recipe import Recipe
 from gatling.model.train import MODEL, Standing, Trained, train
 from gatling.plan import JSON
 
-POOL = 4.0
-"""Candidates for every sample that is kept."""
-
 LEAST = 10
 """Samples of the smallest round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """What is made, and what is kept of it."""
+
+    name: str
+    pick: Pick
+    pool: float
+    """Candidates for every sample that is kept."""
+    aimed: bool
+    """At weak regions, with an adversary that searches; else candidates are drawn as a build draws them."""
+
+
+MINED = Strategy("mined", hard, 4.0, True)
+RANDOM = Strategy("random", at_random, 1.5, False)
+"""What mining has to beat; a few more candidates than are kept, so that every share of the mix is filled."""
 
 ORDER, ADDED = "order.json", "added.arrow"
 
@@ -144,8 +158,7 @@ def mine(
     recipe: Recipe,
     seed: int = 0,
     workers: int = 1,
-    pick: Pick = hard,
-    pool: float = POOL,
+    strategy: Strategy = MINED,
     patient: bool = False,
     oracle: Oracle | None = None,
     told: Callable[[str], None] = lambda line: None,
@@ -154,8 +167,8 @@ def mine(
 
     `model` is a folder of `gatling train`, or a file of weights. Each of at most `rounds` rounds adds
     `budget` / `rounds` samples to those of the rounds before and trains on from the round's model with
-    `recipe`. Mining stops after a round that gains less than its own noise, unless `patient`. `pick` decides
-    what is kept of the candidates, `pool` for every sample that is wanted. An `oracle` words some of them.
+    `recipe`. Mining stops after a round that gains less than its own noise, unless `patient`. An `oracle`
+    words some of the attacks.
 
     Raises:
         MiningError: the folder holds something else, or the budget is too small.
@@ -174,8 +187,7 @@ def mine(
             "size": size,
             "recipe": recipe.to_toml(),
             "seed": seed,
-            "pick": pick.__name__,
-            "pool": pool,
+            "strategy": strategy.name,
         },
     )
     corpus = gather([data], cache=data / ".encoded", told=told)
@@ -192,10 +204,11 @@ def mine(
         if not (folder / ADDED).exists():
             told(f"round {number}: {len(regions)} weak regions; reading what is there already")
             seen = _seen(out / ".seen", data, added)
-            order = Order(folder / "pool", start, seed, number, regions, oracle)
-            groups = round(pool * size / SAMPLES_EACH)
+            aims = regions if strategy.aimed else None
+            order = Order(folder / "pool", start, seed, number, aims, oracle)
+            groups = round(strategy.pool * size / SAMPLES_EACH)
             table = candidates(order, groups, workers, partial(_counted, told, number, groups))
-            choice = choose(_candidates(table), judged.threshold, size, seen, pick, seed + number)
+            choice = choose(_candidates(table), judged.threshold, size, seen, strategy.pick, seed + number)
             _settle(folder, table, choice)
             del table
             shutil.rmtree(order.folder)

@@ -103,19 +103,23 @@ def _splits(manifest: Manifest) -> dict[str, dict[str, int]]:
 
 def validate(work: Work) -> Found:
     """Every row checked, and the leakage audit; what does not pass stops the run."""
+    found = _valid(work, work.of("build"))
+    write_file(work.of("validate") / "validation.json", (json.dumps(found, indent=1) + "\n").encode())
+    return found
+
+
+def _valid(work: Work, folder: Path) -> Found:
     work.told("checking every row, then what a label could be read off")
-    report = check(work.of("build"))
+    report = check(folder)
     if not report.passed:
         leaks = [str(shortcut) for shortcut in report.shortcuts if not shortcut.passed]
-        remedy = f"see gatling validate {work.of('build')}"
+        remedy = f"see gatling validate {folder}"
         raise PipelineError("\n".join([*report.problems, *leaks, f"the build is not valid: {remedy}"]))
-    found = {
+    return {
         "rows": report.rows,
         "shortcuts": [str(shortcut) for shortcut in report.shortcuts],
         "highest": max((s.auc for s in report.shortcuts if s.measured), default=None),
     }
-    write_file(work.of("validate") / "validation.json", (json.dumps(found, indent=1) + "\n").encode())
-    return found
 
 
 def train(work: Work) -> Found:
@@ -145,7 +149,7 @@ def _step(standing: Standing) -> str:
 
 
 def mine(work: Work) -> Found:
-    """Samples that hit where the network errs, and the network trained on with them."""
+    """Samples that hit where the network errs, and the network trained on with them; all checked again."""
     torch.set_num_threads(work.threads)
     wanted = work.recipe.mine
     mined = dig(
@@ -168,6 +172,7 @@ def mine(work: Work) -> Found:
         "splits": _splits(manifest),
         "rounds": [str(found) for found in mined.rounds],
         "stopped": mined.stopped,
+        "valid": _valid(work, mined.data),
     }
 
 
