@@ -68,7 +68,7 @@ def checked(data: Path, work: Path, plans: Path, trained: Path) -> Checked:
 
 
 def attacked(bundle: Bundle) -> tuple[float, ...]:
-    """The adversary's success after `AFTER` queries, at the threshold that flags `RATE` of its benign runs."""
+    """The adversary's success after `AFTER` queries, where `RATE` of its benign runs are flagged."""
     where = arena(SEED)
     threshold = threshold_at(bundle, where, HOSTS, RATE)
     campaign = attack_suite(bundle, where, HOSTS, QUERIES, threshold=threshold)

@@ -11,9 +11,13 @@ import pytest
 from gatling.data.columns import SCHEMA, Row, read
 from gatling.data.groups import group_of
 from gatling.data.mutations import MUTATIONS
+from gatling.data.run import Sample
 from gatling.data.split import HELD_OUT_DOMAINS, HELD_OUT_FAMILIES, HELD_OUT_OPERATORS, shown
 from gatling.data.worlds.domain import domains
+from gatling.data.worlds.state import ExecutionError
 from gatling.evaluate.bootstrap import Share
+from gatling.mining import pool
+from gatling.mining.judging import MiningError
 from gatling.mining.oracle import REGISTER, Oracle
 from gatling.mining.pool import CHUNK, SAMPLES_EACH, Order, candidates
 from gatling.mining.regions import Region
@@ -41,7 +45,7 @@ def order(folder: Path, weights: Path, *regions: Region, seed: int = 7, number: 
 
 
 def made(order: Order, workers: int = 1) -> list[Row]:
-    return read(candidates(order, GROUPS, workers, lambda groups: None).select(SCHEMA.names))
+    return read(candidates(order, GROUPS, workers, lambda groups: None).table.select(SCHEMA.names))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,7 @@ def test_they_are_training_rows_of_their_round_with_groups_of_their_own(rows: li
 
 
 def test_each_has_the_worst_call_as_the_network_judges_it(weights: Path, tmp_path: Path) -> None:
-    table = candidates(order(tmp_path / "pool", weights), CHUNK, 1, lambda groups: None)
+    table = candidates(order(tmp_path / "pool", weights), CHUNK, 1, lambda groups: None).table
     rows = read(table.select(SCHEMA.names))
     encoded = Encoded.of(from_row(row, "") for row in rows)
     whole = worst(encoded, latent(network(weights), encoded))
@@ -122,7 +126,7 @@ def test_an_oracle_words_some_of_the_attacks_until_its_cap_is_reached(weights: P
         rows = read(
             candidates(
                 Order(tmp_path / "pool", weights, 7, 1, (), oracle), GROUPS, 2, lambda groups: None
-            ).select(SCHEMA.names)
+            ).table.select(SCHEMA.names)
         )
         asked = len(server.log)
     marked = [row for row in rows if row.register == REGISTER]
@@ -133,7 +137,7 @@ def test_an_oracle_words_some_of_the_attacks_until_its_cap_is_reached(weights: P
 
 def test_without_an_aim_candidates_are_drawn_as_a_build_draws_them(weights: Path, tmp_path: Path) -> None:
     blind = read(
-        candidates(Order(tmp_path / "pool", weights, 7, 1, None), CHUNK, 1, lambda groups: None).select(
+        candidates(Order(tmp_path / "pool", weights, 7, 1, None), CHUNK, 1, lambda groups: None).table.select(
             SCHEMA.names
         )
     )
@@ -146,3 +150,23 @@ def test_without_an_aim_candidates_are_drawn_as_a_build_draws_them(weights: Path
         )
     ]
     assert [row.messages for row in blind] == [sample.run.messages for sample in built]
+
+
+def test_a_group_that_fails_is_counted_and_too_many_stop_it(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = pool._group
+
+    def failing(order: Order, index: int) -> list[Sample]:
+        if index == 5:
+            raise ExecutionError("no such row")
+        return make(order, index)
+
+    monkeypatch.setattr(pool, "_group", failing)
+    monkeypatch.setattr(pool, "MOST_FAILED", 0.05)
+    found = candidates(order(tmp_path / "pool", weights), CHUNK, 1, lambda groups: None)
+    assert found.failed == 1
+    assert "m0100005" not in found.table["group"].to_pylist()
+    monkeypatch.setattr(pool, "MOST_FAILED", 0.01)
+    with pytest.raises(MiningError, match="1 of 32 groups of candidates failed"):
+        candidates(order(tmp_path / "pool", weights), CHUNK, 1, lambda groups: None)

@@ -18,6 +18,7 @@ from hashlib import blake2b
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +36,8 @@ from gatling.data.worlds.domain import Domain, domains
 from gatling.mining.adversary import Judge, Reading, search
 from gatling.mining.attack import express, target
 from gatling.mining.attack import group as siblings
+from gatling.mining.endpoint import OracleError
+from gatling.mining.judging import MiningError
 from gatling.mining.oracle import Oracle, OracleGoals
 from gatling.mining.regions import Region
 from gatling.model.encoded import Encoded
@@ -59,6 +62,9 @@ SEARCHED = 0.3
 
 QUERIES = 8
 """Runs that it may show the model in one group."""
+
+MOST_FAILED = 0.01
+"""Groups that may fail, as a share."""
 
 SPOKEN = 0.25
 """Share of the other groups with attacks that an oracle words until its cap is reached, if there is one."""
@@ -92,14 +98,23 @@ class Order:
         return digest.hexdigest()
 
 
-def candidates(order: Order, groups: int, workers: int, told: Callable[[int], None]) -> pa.Table:
-    """At least `groups` groups as rows of `columns.SCHEMA` with three columns more.
+class Candidates(NamedTuple):
+    """What was made."""
 
-    `logit`: the worst call's latent energy as the network has it, before the sigmoid. `exact` and, for each
-    group's first run and every run without an attack sibling, `signature`: see `gatling.data.dedupe`. `told`
-    hears how many groups there are.
+    table: pa.Table
+    """Rows of `columns.SCHEMA` with three columns more. `logit`: the worst call's latent energy as the
+    network has it, before the sigmoid. `exact` and, for each group's first run and every run without an
+    attack sibling, `signature`: see `gatling.data.dedupe`."""
+    failed: int
+    """Groups that could not be made."""
+
+
+def candidates(order: Order, groups: int, workers: int, told: Callable[[int], None]) -> Candidates:
+    """Make at least `groups` groups; `told` hears how many there are.
 
     Raises:
+        MiningError: more than `MOST_FAILED` of the groups failed.
+        OracleError: the oracle does not answer; going on later asks nothing twice.
         CheckpointError: the weights cannot be used.
         concurrent.futures.process.BrokenProcessPool: a worker died.
     """
@@ -112,7 +127,11 @@ def candidates(order: Order, groups: int, workers: int, told: Callable[[int], No
     done = _each(make, numbers, workers if order.oracle is None else 1)
     for count, _ in enumerate(done, 1):
         told(count * CHUNK)
-    return pa.concat_tables(_read(_path(order, key, number)) for number in numbers)
+    made = [_read(_path(order, key, number)) for number in numbers]
+    failed = sum(int(chunk.schema.metadata[b"failed"]) for chunk in made)
+    if failed > MOST_FAILED * groups:
+        raise MiningError(f"{failed} of {groups} groups of candidates failed: a bug; please report it")
+    return Candidates(pa.concat_tables(chunk.replace_schema_metadata(None) for chunk in made), failed)
 
 
 def _each(make: Callable[[int], None], numbers: Sequence[int], workers: int) -> Iterator[None]:
@@ -150,13 +169,20 @@ def _chunk(order: Order, key: str, number: int) -> None:
     path = _path(order, key, number)
     if path.exists():
         return
-    found, keys, scores = [], [], []
+    judge = _network(order.weights)
+    found, keys, scores, failed = [], [], [], 0
     signatures: list[bytes | None] = []
     for index in range(number * CHUNK, (number + 1) * CHUNK):
-        samples = _group(order, index)
-        made = rows([replace(record, round=order.round) for record in finish(samples)], "train")
+        try:
+            samples = _group(order, index)
+            made = rows([replace(record, round=order.round) for record in finish(samples)], "train")
+        except OracleError:
+            raise
+        except Exception:  # one world's fault must not stop hours of mining; they are counted
+            failed += 1
+            continue
         encoded = Encoded.of(from_row(row, "mined") for row in made)
-        scores += worst(encoded, latent(_network(order.weights), encoded)).tolist()
+        scores += worst(encoded, latent(judge, encoded)).tolist()
         found += made
         keys += [exact(sample.run.messages) for sample in samples]
         signatures += [
@@ -167,6 +193,7 @@ def _chunk(order: Order, key: str, number: int) -> None:
         .append_column("exact", pa.array(keys, pa.uint64()))
         .append_column("signature", pa.array(signatures, pa.binary(ROWS)))
         .append_column("logit", pa.array(np.array(scores), pa.float64()))
+        .replace_schema_metadata({"failed": str(failed)})
     )
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, made_table.schema) as writer:

@@ -207,10 +207,12 @@ def mine(
             aims = regions if strategy.aimed else None
             order = Order(folder / "pool", start, seed, number, aims, oracle)
             groups = round(strategy.pool * size / SAMPLES_EACH)
-            table = candidates(order, groups, workers, partial(_counted, told, number, groups))
-            choice = choose(_candidates(table), judged.threshold, size, seen, strategy.pick, seed + number)
-            _settle(folder, table, choice)
-            del table
+            made = candidates(order, groups, workers, partial(_counted, told, number, groups))
+            found = _candidates(made.table)
+            choice = choose(found, judged.threshold, size, seen, strategy.pick, seed + number)
+            choice.dropped["group that failed"] += made.failed
+            _settle(folder, made.table, choice)
+            del made, found
             shutil.rmtree(order.folder)
         added.append(_read(folder / ADDED))
         trained = _train_on(corpus, data, out, added, recipe, start, told)
