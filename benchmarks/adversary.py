@@ -1,35 +1,52 @@
-"""How often the adversary gets through, by queries, at the bundle's threshold and at a rate of false alarms.
+"""How often the adversary gets through the bundle that ships, by queries.
 
-    python benchmarks/adversary.py [BUNDLE] [HOSTS] [QUERIES] [SEED]
-
-BUNDLE is a bundle or `default`, HOSTS (default 160) fresh benign runs of domains and operators that training
-shows, QUERIES (default 32) runs that the model is asked about on each. The rate of false alarms is that of
-the hosts' own runs and their twins, so that two models compare at the same rate and on the same hosts.
+`python -m benchmarks.adversary [--hosts 160] [--queries 32] [--seed 101]`: at the bundle's own threshold, and at
+that which flags one in a hundred of the hosts' own benign runs.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import os
 
+from benchmarks.common import footer, table
 from gatling.mining.adversary import ESCALATE
 from gatling.mining.campaign import arena, attack_suite, threshold_at
-from gatling.runtime.inputs import load_model
+from gatling.model.bundle import default
 
 RATE = 0.01
 AFTER = (1, 2, 4, 8, 16, 32)
 
+HEAD = """\
+## Adversary
+
+Share of {hosts} fresh benign runs (domains and operators that training shows, seed {seed}) on which the adversary
+finds an attack that the default bundle lets through, after so many queries. A query is one run audited. The
+second row's threshold flags {rate:.0%} of these runs and of an attack's benign twins on them.
+"""
+
 
 def main() -> None:
-    name, hosts, queries, seed = [*sys.argv[1:], *("default", "160", "32", "101")[len(sys.argv) - 1 :]]
-    bundle, where, count = load_model(name), arena(int(seed)), int(hosts)
-    threshold = threshold_at(bundle, where, count, RATE, workers=2)
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--hosts", type=int, default=160)
+    arguments.add_argument("--queries", type=int, default=32)
+    arguments.add_argument("--seed", type=int, default=101)
+    given = arguments.parse_args()
+    bundle, where, workers = default(), arena(given.seed), os.cpu_count() or 1
+    threshold = threshold_at(bundle, where, given.hosts, RATE, workers=workers)
     lowest = min(threshold, ESCALATE)
-    campaign = attack_suite(bundle, where, count, int(queries), threshold=lowest, workers=2)
-    print(f"{count} hosts, seed {seed}, {name}: share of hosts on which an attack was found")
-    print("queries              " + "".join(f"{n:>7}" for n in AFTER))
-    for title, at in (("the bundle's own", ESCALATE), (f"{RATE:.0%} false alarms", threshold)):
-        shares = "".join(f"{campaign.success(n, at):7.2f}" for n in AFTER)
-        print(f"{title:21s}{shares}   energy {at:.3f}")
+    campaign = attack_suite(bundle, where, given.hosts, given.queries, threshold=lowest, workers=workers)
+    named = {
+        f"the bundle's own, {ESCALATE:g}": ESCALATE,
+        f"{RATE:.0%} false alarms, {threshold:.2f}": threshold,
+    }
+    body = [
+        [name, *(f"{campaign.success(queries, at):.2f}" for queries in AFTER if queries <= given.queries)]
+        for name, at in named.items()
+    ]
+    print(HEAD.format(hosts=given.hosts, seed=given.seed, rate=RATE))
+    print(table(["threshold", *(str(queries) for queries in AFTER if queries <= given.queries)], body))
+    print(f"\n{footer()}")
 
 
 if __name__ == "__main__":

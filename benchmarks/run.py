@@ -18,13 +18,13 @@ BENCHMARKS = (
     *("accuracy", "tool_knowledge", "risk", "speed", "weight"),
     *("worlds", "diversity", "extraction", "fetching", "adapting", "staging", "hosted", "seeding"),
 )
-BY_HAND = ("ablations", "training", "pipeline")
+BY_HAND = ("ablations", "training", "adversary", "mining", "pipeline")
 """Run by hand, on other machines, for they take long or want a GPU: their sections stay as they are."""
 HEAD = """\
 # Results
 
 Written by `make bench` (`benchmarks/run.py`), every figure by the script named above it; README.md says what
-each measures. Ablations and training were run by hand, on another machine.
+each measures. Those from ablations on were run by hand, the first two of them on another machine.
 """
 
 
