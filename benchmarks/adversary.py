@@ -1,7 +1,7 @@
 """How often the adversary gets through the bundle that ships, by queries.
 
-`python -m benchmarks.adversary [--hosts 160] [--queries 32] [--seed 101]`: at the bundle's own threshold, and at
-that which flags one in a hundred of the hosts' own benign runs.
+`python -m benchmarks.adversary [--hosts 160] [--queries 32] [--seed 101]`: at the bundle's own threshold, and
+at that which flags one in a hundred of the hosts' own benign runs.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ AFTER = (1, 2, 4, 8, 16, 32)
 HEAD = """\
 ## Adversary
 
-Share of {hosts} fresh benign runs (domains and operators that training shows, seed {seed}) on which the adversary
-finds an attack that the default bundle lets through, after so many queries. A query is one run audited. The
-second row's threshold flags {rate:.0%} of these runs and of an attack's benign twins on them.
+Share of {hosts} fresh benign runs (domains and operators that training shows, seed {seed}) on which the
+adversary finds an attack that the default bundle lets through, after so many queries. A query is one run
+audited. The second row's threshold flags {rate:.0%} of these runs and of an attack's benign twins on them.
 """
 
 
