@@ -170,3 +170,27 @@ def test_a_group_that_fails_is_counted_and_too_many_stop_it(
     monkeypatch.setattr(pool, "MOST_FAILED", 0.01)
     with pytest.raises(MiningError, match="1 of 32 groups of candidates failed"):
         candidates(order(tmp_path / "pool", weights), CHUNK, 1, lambda groups: None)
+
+
+def test_operators_hit_the_regions_that_they_can() -> None:
+    def hitting(**traits: str) -> set[str]:
+        return {m.name for m in MUTATIONS if pool._hits(m, region(True, **traits))}
+
+    assert hitting() == hitting(domain="calendar", language="de") == {m.name for m in MUTATIONS}
+    assert hitting(family="sleeper") == {"sleeper"}
+    assert hitting(wording="none") == {m.name for m in MUTATIONS if m.kind == "mutated"}
+    assert hitting(wording="bare") == {m.name for m in MUTATIONS if m.kind == "hijacked"}
+    for term in ("hierarchy", "scope"):
+        assert hitting(term=term) == {
+            m.name for m in MUTATIONS if m.raises.get(term, 0.0) == max(m.raises.values())
+        }
+    false_alarms = region(False, family="gold", term="hierarchy")
+    assert all(pool._hits(m, false_alarms) for m in MUTATIONS)
+
+
+def test_a_weak_language_comes_up_more_often(rows: list[Row], weights: Path, tmp_path: Path) -> None:
+    focused = made(
+        order(tmp_path / "pool", weights, region(True, language="pt"), region(False, language="pt"))
+    )
+    counts = [sum(row.language == "pt" for row in some) / len(some) for some in (focused, rows)]
+    assert counts[0] > counts[1] + 0.2

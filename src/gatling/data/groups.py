@@ -111,13 +111,15 @@ def group_of(
     name: str,
     domains: Sequence[Domain],
     mutations: Sequence[Mutation],
+    language: str = "",
     voiced: Callable[[Goals, str], Goals] = lambda goals, language: goals,
 ) -> list[Sample]:
     """The samples of a group drawn with `rng`; without mutations, a run without an attack sibling.
 
-    `voiced` may word the goals of strangers, in a language, in its own way.
+    Without a `language`, one is drawn. `voiced` may word the goals of strangers, in a language, in its own
+    way.
     """
-    world = World(pick_domains(rng, domains), pick_language(rng), rng)
+    world = World(pick_domains(rng, domains), language or pick_language(rng), rng)
     if not mutations:
         samples = _gold(world, name)
     else:

@@ -214,26 +214,36 @@ def _group(order: Order, index: int) -> list[Sample]:
         if domain := region.traits.get("domain"):
             others = [other for other in known if other.name != domain]
             known = (*(d for d in known if d.name == domain), *rng.sample(others, rng.choice(COMPANY)))
-        if family := region.traits.get("family"):
-            mutations = tuple(m for m in mutations if m.name == family) or mutations
+        mutations = tuple(m for m in mutations if _hits(m, region)) or mutations
+    language = region.traits.get("language", "") if region is not None else ""
     if not attacked:
-        return group_of(rng, name, known, ())
-    if rng.random() < SEARCHED:
-        return _searched(rng, name, known, mutations, Latent(_network(order.weights)))
+        return group_of(rng, name, known, (), language)
+    hijacking = [m for m in mutations if m.kind == "hijacked"]
+    if hijacking and rng.random() < SEARCHED:
+        return _searched(rng, name, known, hijacking, Latent(_network(order.weights)))
     oracle = order.oracle
     if oracle is None or rng.random() >= SPOKEN:
-        return group_of(rng, name, known, mutations)
-    return group_of(rng, name, known, mutations, lambda goals, language: OracleGoals(goals, oracle, language))
+        return group_of(rng, name, known, mutations, language)
+    return group_of(
+        rng, name, known, mutations, language, lambda goals, spoken: OracleGoals(goals, oracle, spoken)
+    )
+
+
+def _hits(mutation: Mutation, region: Region) -> bool:
+    """Whether what an operator makes may lie in a region of misses."""
+    traits, raises = region.traits, mutation.raises
+    return not region.violates or (
+        traits.get("family", mutation.name) == mutation.name
+        and raises.get(traits.get("term", max(raises, key=raises.__getitem__)), 0.0) == max(raises.values())
+        and ("wording" not in traits or (traits["wording"] == "none") is (mutation.kind == "mutated"))
+    )
 
 
 def _searched(
     rng: Random, name: str, known: Sequence[Domain], mutations: Sequence[Mutation], judge: Judge
 ) -> list[Sample]:
     """The attack that a search ends with, and its twins; the run alone where nothing can be attacked."""
-    hijacking = [m for m in mutations if m.kind == "hijacked"] or [
-        m for m in _known()[1] if m.kind == "hijacked"
-    ]
-    aim = target(f"{name}/{rng.random()}", name, known, hijacking)
+    aim = target(f"{name}/{rng.random()}", name, known, mutations)
     found, _ = search(aim, judge, QUERIES, rng, threshold=0.0)
     attack = express(aim, found.best) if found.best is not None else None
     if attack is None:
