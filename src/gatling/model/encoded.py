@@ -151,7 +151,7 @@ class Encoded:
         labels = json.dumps([*map(list, zip(*self.runs, strict=True))], ensure_ascii=False).encode()
         arrays["runs"] = np.frombuffer(labels, np.uint8)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.part")
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")  # two trainings may encode one build
         save_file(arrays, partial, {"key": key})
         os.replace(partial, path)
 

@@ -23,7 +23,6 @@ from gatling.evaluate import ScoredRun, summary, write
 from gatling.evaluate import evaluate as measure
 from gatling.evaluate.assembly import assemble, thresholds
 from gatling.evaluate.scoring import score
-from gatling.mining.report import write as write_mined
 from gatling.mining.rounds import mine as dig
 from gatling.model.bundle import Bundle, load
 from gatling.model.corpus import gather
@@ -163,7 +162,6 @@ def mine(work: Work) -> Found:
         workers=work.workers,
         told=work.told,
     )
-    write_mined(mined, work.of("mine"))
     manifest = read_manifest(mined.data)
     return {
         "data": mined.data.relative_to(work.home).as_posix(),
