@@ -29,7 +29,7 @@ MESSAGE = 20_000
 """Characters of the longest message in a synthetic history."""
 
 CHECKS = 25
-FILES = (("as they are", 2_000), ("as they are", 200_000), ("a new word each", 100_000))
+FILES = (("as they are", 2_000), ("as they are", 40_000), ("a new word each", 20_000))
 """Streams of runs and their lengths; the words of the last overfill every cache of words."""
 
 FIRST_MESSAGES = 4
