@@ -20,7 +20,6 @@ from typing import Any
 
 from benchmarks.common import footer, progress, table
 
-KILLS = 5
 EVERY = 0.5
 """Seconds between looks at memory."""
 
@@ -28,7 +27,7 @@ HEAD = """\
 ## Pipeline
 
 `gatling run {recipe} --workers {workers} --threads {threads}`, from nothing to the report, in {minutes:.1f}
-minutes; at most {memory:.2f} GB of resident memory, all processes added up, in this run and the killed one.
+minutes; at most {memory:.2f} GB of resident memory, all processes added up.
 """
 
 
@@ -79,6 +78,7 @@ def main() -> None:
     arguments.add_argument("--work", type=Path, metavar="FOLDER", help="where the runs go, and stay")
     arguments.add_argument("--workers", type=int, default=2)
     arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--kills", type=int, default=5, help="0 leaves out the run that is killed")
     arguments.add_argument("--seed", type=int, default=0, help="of the points at which it is killed")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -87,41 +87,42 @@ def main() -> None:
         for name in ("unbroken", "killed"):
             if (work / name).exists():
                 sys.exit(f"{work / name}: exists already; name another folder, or remove this one")
-        measured(work, given.recipe, given.workers, given.threads, random.Random(given.seed))
+        measured(work, given.recipe, given.workers, given.threads, given.kills, random.Random(given.seed))
 
 
-def measured(work: Path, recipe: str, workers: int, threads: int, draw: random.Random) -> None:
+def measured(work: Path, recipe: str, workers: int, threads: int, kills: int, draw: random.Random) -> None:
     unbroken, killed = work / "unbroken", work / "killed"
     progress("unbroken")
     began = time.monotonic()
     memory = watched(begun(recipe, unbroken, workers, threads), float("inf"))
     seconds = time.monotonic() - began
-    points = []
-    for kill in range(KILLS):
-        after = draw.uniform(0.0, 2 * seconds / (KILLS + 1))
-        progress(f"kill {kill + 1} of {KILLS}, {after:.0f} s after the start")
-        memory = max(memory, watched(begun(recipe, killed, workers, threads), time.monotonic() + after))
-        points.append(standing(killed))
-    progress("to its end")
-    memory = max(memory, watched(begun(recipe, killed, workers, threads), float("inf")))
-    one, other = report(unbroken), report(killed)
+    one = report(unbroken)
     print(
         HEAD.format(
             recipe=recipe, workers=workers, threads=threads, minutes=seconds / 60, memory=memory / 1e9
         )
     )
-    rows = [
-        [
-            a["name"],
-            f"{a['seconds'] / 60:.1f}",
-            str(b["starts"]),
-            "yes" if a["sha256"] == b["sha256"] else "no",
+    print(table(["stage", "minutes"], [[a["name"], f"{a['seconds'] / 60:.1f}"] for a in one["stages"]]))
+    print(f"\nBundle: {one['bundle']}", flush=True)
+    points = []
+    for kill in range(kills):
+        after = draw.uniform(0.0, 2 * seconds / (kills + 1))
+        progress(f"kill {kill + 1} of {kills}, {after:.0f} s after the start")
+        watched(begun(recipe, killed, workers, threads), time.monotonic() + after)
+        points.append(standing(killed))
+    if kills:
+        progress("to its end")
+        memory = watched(begun(recipe, killed, workers, threads), float("inf"))
+        other = report(killed)
+        print(
+            f"\nKilled {kills} times at random points, in {', '.join(points)}, it ended in the bundle "
+            f"{other['bundle']}; at most {memory / 1e9:.2f} GB in its last part.\n"
+        )
+        pairs = zip(one["stages"], other["stages"], strict=True)
+        rows = [
+            [a["name"], str(b["starts"]), "yes" if a["sha256"] == b["sha256"] else "no"] for a, b in pairs
         ]
-        for a, b in zip(one["stages"], other["stages"], strict=True)
-    ]
-    print(table(["stage", "minutes, unbroken", "starts, killed five times", "same output"], rows))
-    print(f"\nKilled in: {', '.join(points)}.")
-    print(f"Bundle, unbroken: {one['bundle']}  \nBundle, killed: {other['bundle']}")
+        print(table(["stage", "starts", "same output"], rows))
     print(f"\n{footer()}")
 
 
