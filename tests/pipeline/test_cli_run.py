@@ -14,7 +14,7 @@ from gatling.cli import app
 from gatling.cli.run import _Table
 from gatling.pipeline import run as module
 from tests.command import refused
-from tests.pipeline.test_recipe import LEAST
+from tests.pipeline.test_run_recipe import LEAST
 
 
 @pytest.mark.parametrize(

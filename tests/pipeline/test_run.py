@@ -15,7 +15,7 @@ from gatling.pipeline.recipe import Recipe, parse
 from gatling.pipeline.run import Why, run
 from gatling.pipeline.stages import STAGES, Found, Stage, Work
 from gatling.pipeline.state import STATE, PipelineError, State, digest
-from tests.pipeline.test_recipe import LEAST
+from tests.pipeline.test_run_recipe import LEAST
 
 RECIPE = parse(LEAST)
 HASH = "ab" * 32

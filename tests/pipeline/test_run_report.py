@@ -11,7 +11,7 @@ import pytest
 from gatling.pipeline.recipe import parse
 from gatling.pipeline.report import Report, duration, report, write
 from gatling.pipeline.state import Entry
-from tests.pipeline.test_recipe import LEAST
+from tests.pipeline.test_run_recipe import LEAST
 
 HOSTILE = "<script>alert(1)</script> [link](http://evil.example) \x1b[31m\u202e"
 
