@@ -28,6 +28,7 @@ FOUND: dict[str, dict[str, Any]] = {
         "splits": COUNTS,
         "rounds": [HOSTILE],
         "stopped": "all rounds are done",
+        "valid": {"rows": 1334, "shortcuts": [], "highest": 0.5678},
     },
     "bundle": {"sha256": "00" * 32, "gains": {"flow": 0.15}},
     "calibrate": {"sha256": "ab" * 32, "escalate": THRESHOLD, "deny": THRESHOLD},
