@@ -51,7 +51,18 @@ def test_pages_say_what_was_found_and_where_it_is(made: Report, tmp_path: Path) 
     for page in ("report.md", "report.html"):
         text = (tmp_path / "report" / page).read_text()
         for words in (
-            *("1,234", "5,000", "4,200", "0.9877", "ab" * 32, "1 min 1 s", "7 min 7 s", "flow 0.15"),
+            *(
+                "1,234",
+                "1,334",
+                "0.5678",
+                "5,000",
+                "4,200",
+                "0.9877",
+                "ab" * 32,
+                "1 min 1 s",
+                "7 min 7 s",
+                "flow 0.15",
+            ),
             *("calibrate/bundle.safetensors", "mine/round-01/model", "evaluate/test/evaluation.html"),
             "10 of 10 hijacked runs were caught.",
         ):
