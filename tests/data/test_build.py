@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 import gatling
 from gatling.cli import app, errors, progress
 from gatling.data import build as building
-from gatling.data import chunks
+from gatling.data import chunks, code
 from gatling.data.build import BuildError, Standing, build
 from gatling.data.columns import Row
 from gatling.data.dedupe import Seen
@@ -223,7 +223,7 @@ def test_an_unfinished_build_of_other_code_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     interrupted(tmp_path / "plans", 20)
-    monkeypatch.setattr(building, "__version__", "0.0.1")
+    monkeypatch.setattr(code, "__version__", "0.0.1")
     with pytest.raises(BuildError, match=r"gatling '0\.1\.0', not '0\.0\.1': name another folder"):
         build(tmp_path / "plans", 20, SEED)
 
