@@ -27,7 +27,8 @@ from benchmarks.mining_tables import HOW, Results, Scores, curves, drawn
 from gatling.data.shards import MANIFEST
 from gatling.energy import analytic
 from gatling.evaluate.fusion import fused
-from gatling.mining.rounds import MINED, RANDOM, Mined, mine
+from gatling.mining.results import Mined
+from gatling.mining.rounds import MINED, RANDOM, mine
 from gatling.model.corpus import gather
 from gatling.model.recipe import load
 from gatling.model.scores import latent, network

@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from gatling.evaluate.bootstrap import Estimate
 from gatling.mining.judging import Judgement
 from gatling.mining.report import curve, region, summary, write
-from gatling.mining.rounds import Mined, Round, Weakness
+from gatling.mining.results import Mined, Round, Weakness
 from tests.evaluate.test_pages import HOSTILE, Markdown, parsed
 
 NAMES = ("report.json", "report.md", "report.html")

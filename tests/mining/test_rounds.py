@@ -13,7 +13,8 @@ import pytest
 from gatling.data.shards import read_rows, verify
 from gatling.data.validate import validate
 from gatling.mining.judging import MiningError
-from gatling.mining.rounds import ADDED, RANDOM, Mined, mine
+from gatling.mining.results import Mined
+from gatling.mining.rounds import ADDED, RANDOM, mine
 from gatling.model.recipe import Recipe
 from tests.model import tiny
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from gatling.mining.oracle import Oracle
-    from gatling.mining.rounds import Mined
+    from gatling.mining.results import Mined
 
 OUT = Path("mined")
 """The folder of a mining, unless another is named."""

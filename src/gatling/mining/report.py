@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from gatling.mining.rounds import Mined
+    from gatling.mining.results import Mined
 
 JSON, MARKDOWN, PAGE = "report.json", "report.md", "report.html"
 
