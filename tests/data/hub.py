@@ -93,6 +93,8 @@ class Hub:
         self.log: list[Asked] = []
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
+        self._answered = threading.Condition()
+        self._answering = 0
 
     def add(self, repo: str, path: str, data: bytes | Path) -> None:
         """Put a file into a dataset."""
@@ -121,12 +123,31 @@ class Hub:
         files = sorted(self.repos[repo].items())
         return sha1("".join(f"{path} {file.oid}\n" for path, file in files).encode()).hexdigest()
 
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """While a request is answered."""
+        with self._answered:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._answered:
+                self._answering -= 1
+                self._answered.notify_all()
+
+    def _settle(self) -> None:
+        """Wait until what was asked is in the log: a client has its answer a moment before."""
+        with self._answered:
+            self._answered.wait_for(lambda: not self._answering, timeout=5.0)
+
     def sent(self, path: str = "") -> int:
         """Bytes of the answers to requests whose path matches."""
+        self._settle()
         return sum(asked.sent for asked in self.log if re.search(path, asked.path))
 
     def asked(self, path: str = "") -> list[Asked]:
         """The requests whose path matches."""
+        self._settle()
         return [asked for asked in self.log if re.search(path, asked.path)]
 
 
@@ -169,6 +190,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
+        with self.served.answering():
+            self._get()
+
+    def _get(self) -> None:
         hub, address = self.served, urlsplit(self.path)
         path = address.path
         fault = hub.fault(self.path)
@@ -187,6 +212,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self._error(404, "")
 
     def do_POST(self) -> None:
+        with self.served.answering():
+            self._post()
+
+    def _post(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         found = re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/paths-info/([^/]+)", unquote(self.path))
         if not found or found[1] not in self.served.repos:
