@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
 from itertools import count
@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from gatling.data import hosting
 from gatling.data.adapter import ExecutionPlanAdapter
-from gatling.data.columns import rows, table
+from gatling.data.columns import Row, rows, table
 from gatling.data.dedupe import ROWS, exact, signature
 from gatling.data.groups import group
 from gatling.data.label import finish
@@ -78,8 +78,33 @@ def _begin() -> None:
 
 def read_chunk(folder: Path, number: int) -> pa.Table:
     """A chunk that was made, in the file's own memory. Raises `OSError` or `pyarrow.ArrowInvalid`."""
-    with pa.memory_map(str(chunk_path(folder, number))) as file:
+    return read_table(chunk_path(folder, number))
+
+
+def read_table(path: Path) -> pa.Table:
+    """A table from an Arrow file, in the file's own memory. Raises `OSError` or `pyarrow.ArrowInvalid`."""
+    with pa.memory_map(str(path)) as file:
         return pa.ipc.open_file(file).read_all()
+
+
+def marked(found: Sequence[Row], groups: Iterable[Sequence[Sample]]) -> pa.Table:
+    """The rows of groups as a table with two columns more, by which duplicates are known.
+
+    `exact` is every run's, `signature` that of each group's first run and of every run without an attack
+    sibling; see `dedupe`.
+    """
+    keys: list[int] = []
+    signatures: list[bytes | None] = []
+    for samples in groups:
+        keys += [exact(sample.run.messages) for sample in samples]
+        signatures += [
+            signature(s.run.messages) if s is samples[0] or s.truth.kind == "gold" else None for s in samples
+        ]
+    return (
+        table(found)
+        .append_column("exact", pa.array(keys, pa.uint64()))
+        .append_column("signature", pa.array(signatures, pa.binary(ROWS)))
+    )
 
 
 @cache
@@ -107,8 +132,8 @@ def _samples(index: int, seed: int, split: Split, hosted: hosting.Hosted | None)
 
 
 def _chunk(seed: int, number: int, hosted: hosting.Hosted | None) -> pa.Table:
-    found, keys, failures = [], [], []
-    signatures: list[bytes | None] = []
+    found: list[Row] = []
+    groups, failures = [], []
     for index in range(number * CHUNK, (number + 1) * CHUNK):
         name = name_of(index, hosted)
         split = split_of(name, seed)
@@ -120,16 +145,8 @@ def _chunk(seed: int, number: int, hosted: hosting.Hosted | None) -> pa.Table:
             failures.append({"group": name, "index": index, "seed": seed, "error": reason})
             continue
         found += made
-        keys += [exact(sample.run.messages) for sample in samples]
-        signatures += [
-            signature(s.run.messages) if s is samples[0] or s.truth.kind == "gold" else None for s in samples
-        ]
-    return (
-        table(found)
-        .append_column("exact", pa.array(keys, pa.uint64()))
-        .append_column("signature", pa.array(signatures, pa.binary(ROWS)))
-        .replace_schema_metadata({"failures": json.dumps(failures)})
-    )
+        groups.append(samples)
+    return marked(found, groups).replace_schema_metadata({"failures": json.dumps(failures)})
 
 
 def _write(path: Path, chunk: pa.Table) -> None:

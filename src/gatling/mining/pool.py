@@ -24,8 +24,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from gatling.data.columns import rows, table
-from gatling.data.dedupe import ROWS, exact, signature
+from gatling.data.chunks import marked, read_table
+from gatling.data.columns import rows
 from gatling.data.groups import GOLD_EACH, finished, group_of
 from gatling.data.label import finish
 from gatling.data.mutations import MUTATIONS, Mutation
@@ -127,7 +127,7 @@ def candidates(order: Order, groups: int, workers: int, told: Callable[[int], No
     done = _each(make, numbers, workers if order.oracle is None else 1)
     for count, _ in enumerate(done, 1):
         told(count * CHUNK)
-    made = [_read(_path(order, key, number)) for number in numbers]
+    made = [read_table(_path(order, key, number)) for number in numbers]
     failed = sum(int(chunk.schema.metadata[b"failed"]) for chunk in made)
     if failed > MOST_FAILED * groups:
         raise MiningError(f"{failed} of {groups} groups of candidates failed: a bug; please report it")
@@ -151,11 +151,6 @@ def _path(order: Order, key: str, number: int) -> Path:
     return order.folder / f"{number:05}-{key}.arrow"
 
 
-def _read(path: Path) -> pa.Table:
-    with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
-
-
 _network = cache(network)
 
 
@@ -170,8 +165,7 @@ def _chunk(order: Order, key: str, number: int) -> None:
     if path.exists():
         return
     judge = _network(order.weights)
-    found, keys, scores, failed = [], [], [], 0
-    signatures: list[bytes | None] = []
+    found, groups, scores, failed = [], [], [], 0
     for index in range(number * CHUNK, (number + 1) * CHUNK):
         try:
             samples = _group(order, index)
@@ -184,20 +178,16 @@ def _chunk(order: Order, key: str, number: int) -> None:
         encoded = Encoded.of(from_row(row, "mined") for row in made)
         scores += worst(encoded, latent(judge, encoded)).tolist()
         found += made
-        keys += [exact(sample.run.messages) for sample in samples]
-        signatures += [
-            signature(s.run.messages) if s is samples[0] or s.truth.kind == "gold" else None for s in samples
-        ]
-    made_table = (
-        table(found)
-        .append_column("exact", pa.array(keys, pa.uint64()))
-        .append_column("signature", pa.array(signatures, pa.binary(ROWS)))
-        .append_column("logit", pa.array(np.array(scores), pa.float64()))
-        .replace_schema_metadata({"failed": str(failed)})
-    )
+        groups.append(samples)
+    scored = marked(found, groups).append_column("logit", pa.array(np.array(scores), pa.float64()))
+    write_table(path, scored.replace_schema_metadata({"failed": str(failed)}))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table to an Arrow file that is there whole or not at all."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, made_table.schema) as writer:
-        writer.write_table(made_table)
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
     write_file(path, sink.getvalue().to_pybytes())
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from gatling.data.chunks import read_table
 from gatling.data.columns import SCHEMA, read, values
 from gatling.data.dedupe import Seen, exact, signature
 from gatling.data.grown import grow
@@ -25,7 +26,7 @@ from gatling.data.shards import MANIFEST, read_manifest, tables, write_file
 from gatling.mining.choice import Candidate, Choice, Pick, at_random, choose, hard
 from gatling.mining.judging import Judged, MiningError, Validation
 from gatling.mining.oracle import Oracle
-from gatling.mining.pool import SAMPLES_EACH, Order, candidates
+from gatling.mining.pool import SAMPLES_EACH, Order, candidates, write_table
 from gatling.mining.regions import Region, case_of, weak
 from gatling.mining.report import write
 from gatling.mining.results import Mined, Round, Weakness
@@ -126,7 +127,7 @@ def mine(
             _settle(folder, made.table, choice)
             del made, found
             shutil.rmtree(order.folder)
-        added.append(_read(folder / ADDED))
+        added.append(read_table(folder / ADDED))
         trained = _train_on(corpus, data, out, added, recipe, start, told)
         before, start = judged, trained.model
         judged = validation.judge(start)
@@ -215,15 +216,7 @@ def _settle(folder: Path, table: pa.Table, choice: Choice) -> None:
     told = {"candidates": len(table), "dropped": dict(sorted(choice.dropped.items()))}
     kept = table.select(SCHEMA.names).take(list(choice.kept)).combine_chunks()
     kept = kept.replace_schema_metadata({"choice": json.dumps(told)})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, kept.schema) as writer:
-        writer.write_table(kept)
-    write_file(folder / ADDED, sink.getvalue().to_pybytes())
-
-
-def _read(path: Path) -> pa.Table:
-    with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
+    write_table(folder / ADDED, kept)
 
 
 def _train_on(
