@@ -248,10 +248,11 @@ def report(inputs: Inputs, seeds: int, workers: int) -> None:
     print(f"\n{footer()} Trained on {inputs.device}, PyTorch {torch.__version__}.")
 
 
-def build(folder: Path) -> None:
-    progress(f"building {SIZE} samples ...")
+def build(folder: Path, size: int = SIZE, workers: int = 1) -> None:
+    progress(f"building {size} samples ...")
     command = "import sys; from gatling.cli import main; sys.exit(main())"
-    options = ["--preset", "offline", "--size", str(SIZE), "--seed", str(SEED), "--plain"]
+    options = ["--preset", "offline", "--size", str(size), "--seed", str(SEED), "--plain"]
+    options += ["--workers", str(workers)]
     run = [sys.executable, "-c", command, "build", str(folder), *options]
     subprocess.run(run, cwd=ROOT, stdout=sys.stderr, check=True)
 

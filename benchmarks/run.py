@@ -18,7 +18,7 @@ BENCHMARKS = (
     *("accuracy", "tool_knowledge", "risk", "speed", "weight"),
     *("worlds", "diversity", "extraction", "fetching", "adapting", "staging", "hosted", "seeding"),
 )
-BY_HAND = ("ablations", "training", "adversary", "mining", "pipeline")
+BY_HAND = ("ablations", "training", "adversary", "mining", "expansion", "pipeline")
 """Run by hand, on other machines, for they take long or want a GPU: their sections stay as they are."""
 HEAD = """\
 # Results
