@@ -8,7 +8,7 @@ github, raw and without wrappers, and on spliced runs (`refit/splice.py`). The s
 
 The analytic weights are those of `refit/hierarchy.py`, and the thresholds are set as there: on the benign
 twins of attacks in simulated worlds, here of groups that neither training nor the choice of gains saw. They
-are hard, so two in a hundred of them may be escalated, and denied a fifth of that or what their number
+are hard, so three in a hundred of them may be escalated, and denied a fifth of that or what their number
 supports.
 """
 
@@ -28,7 +28,7 @@ OUT = HERE.parent / "src/gatling/model/default.safetensors"
 SIZE, SEED = 16_000, 11
 CALIBRATION_SIZE, CALIBRATION_SEED = 5_000, 12
 SUITES = ("shopping", "shopping_plain", "github", "github_plain")
-BUDGET = 0.02
+BUDGET = 0.03
 TWINS = ("clean", "resisted", "authorised")
 LICENCES = {
     "agentdyn": "MIT (SaFo-Lab/AgentDyn @ 5353cf7)",

@@ -19,8 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from hierarchy import NAMES, Array, Call, energies, fit, load
-from sklearn.metrics import roc_auc_score
+from hierarchy import NAMES, Call, energies, fit, load, measured
 from splice import SEED
 
 from gatling.data.groups import group
@@ -35,8 +34,6 @@ TESTS = {
     "shopping + github": ("shopping", "github"),
     "shopping + github, plain": ("shopping_plain", "github_plain"),
 }
-RESAMPLED = 200
-"""Bootstrap draws of tasks."""
 
 
 @dataclass
@@ -93,29 +90,6 @@ ABLATIONS: dict[str, Callable[[Made], bool]] = {
 }
 
 
-def report(runs: dict[str, tuple[float, str]], tasks: dict[str, str]) -> str:
-    """AUC and recall at 1% false positives, with intervals over tasks."""
-    names = [name for name, (_, kind) in runs.items() if kind != "unclear"]
-    scores = np.array([runs[name][0] for name in names])
-    truth = np.array([runs[name][1] == "hijacked" for name in names])
-    owner = np.unique([tasks[name] for name in names], return_inverse=True)[1]
-    rng = np.random.default_rng(SEED)
-    drawn = []
-    members = [np.nonzero(owner == task)[0] for task in range(owner.max() + 1)]
-    for _ in range(RESAMPLED):
-        rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
-        if 0 < truth[rows].sum() < len(rows):
-            drawn.append((roc_auc_score(truth[rows], scores[rows]), _recall(truth[rows], scores[rows])))
-    low, high = np.quantile(np.array(drawn), (0.025, 0.975), axis=0)
-    auc, recall = roc_auc_score(truth, scores), _recall(truth, scores)
-    return f"{auc:.3f} [{low[0]:.3f}, {high[0]:.3f}]  {recall:.2f} [{low[1]:.2f}, {high[1]:.2f}]"
-
-
-def _recall(truth: Array, scores: Array) -> float:
-    benign = np.sort(scores[~truth.astype(bool)])[::-1]
-    return float((scores[truth.astype(bool)] > benign[int(0.01 * len(benign))]).mean())
-
-
 def main() -> None:
     """Make, fit, and print the table."""
     data, count = Path(sys.argv[1]) / "data", int(sys.argv[2]) if len(sys.argv) > 2 else 4000
@@ -136,7 +110,7 @@ def main() -> None:
                 for run, scored in energies(real[suite], weights, bias, gains).items()
             }
             tasks = {f"{suite}/{c.run}": f"{suite}/{c.task}" for suite in suites for c in real[suite]}
-            print(f"{title:30s}{test:26s}{report(runs, tasks)}", flush=True)
+            print(f"{title:30s}{test:26s}{measured(runs, tasks)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -31,13 +31,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from sklearn.metrics import roc_auc_score
 from splice import SEED, spliced
 
-from gatling import Auditor, read_trace
+from gatling import Auditor, __version__, read_trace
 from gatling.data.worlds.domain import domains
 from gatling.energy import Weights, analytic, hierarchy
 from gatling.energy.calibration import Calibration
+from gatling.evaluate.bootstrap import Bootstrap
+from gatling.evaluate.metrics import auc, recall_at
+from gatling.model.bundle import Bundle, Card
 from gatling.model.calibrate import fit as calibrate
 from gatling.runtime.session import Session
 from gatling.tools import Toolbox, read_tools
@@ -58,7 +60,9 @@ NAMES = tuple(hierarchy.SIGNS)
 SUITES_SHARE, SPLICED_SHARE = 0.25, 0.75
 GROUPS = 1200
 """Groups of simulated worlds that set the thresholds: about three thousand runs."""
-PENALTY = 0.03
+PENALTY = 0.02
+"""The strongest of 0.01, 0.02, 0.03 and 0.06 that carries over to a suite left out as well as the best does,
+but for noise."""
 HABIT = 0.3
 """How much of the earlier calls' mean is taken off a call's own sum. Set by hand, not fitted."""
 ROUNDS = 6
@@ -66,6 +70,11 @@ TWINS = ("clean", "resisted", "authorised")
 BUDGETS = (0.05, 0.02)
 """Shares of the benign twins in simulated worlds that may be escalated and denied. They are hard: every one
 has an attacked sibling. The calibration rests on them because they are many and their domains vary."""
+
+ANALYTIC = Bundle(
+    Card(name="analytic", gatling=__version__, command="", data=(), limits=(), weights=analytic()), {}
+)
+"""The analytic terms alone: what is refitted here is older than the network that rests on it."""
 
 Array = NDArray[np.float64]
 
@@ -87,7 +96,7 @@ class Call:
 
 def load(data: Path, suite: str) -> list[Call]:
     """The labelled calls of one suite, replayed through the package."""
-    auditor = Auditor(tools=json.loads((data / "tools/agentdyn.json").read_text()))
+    auditor = Auditor(tools=json.loads((data / "tools/agentdyn.json").read_text()), model=ANALYTIC)
     calls: list[Call] = []
     with gzip.open(data / f"traces/agentdyn_{suite}.jsonl.gz", "rt") as lines:
         for line in lines:
@@ -120,7 +129,7 @@ def load(data: Path, suite: str) -> list[Call]:
 
 def load_spliced(data: Path) -> list[Call]:
     """The calls of the spliced runs; of a hijacked one, the donor's alone."""
-    auditor = Auditor()
+    auditor = Auditor(model=ANALYTIC)
     calls: list[Call] = []
     for group, kind, schemas, messages, at in spliced(data, SEED):
         session = Session(auditor.policy, Toolbox(read_tools(schemas) if schemas else {}), auditor.model)
@@ -133,7 +142,7 @@ def load_spliced(data: Path) -> list[Call]:
                 table = np.array(rows).reshape(-1, len(NAMES))
                 hijacked = kind == "hijacked" and index == at
                 counts = kind != "hijacked" or index == at
-                calls.append(Call(f"{group}/{kind}", kind, hijacked, table, others, counts=counts))
+                calls.append(Call(f"{group}/{kind}", kind, hijacked, table, others, group, counts))
     return calls
 
 
@@ -212,14 +221,30 @@ def energies(
     return runs
 
 
-def report(title: str, runs: dict[str, tuple[float, str]], cut: float) -> None:
-    """Print AUC, and the share of each kind at or above `cut`."""
-    hijacked = [e for e, kind in runs.values() if kind == "hijacked"]
-    benign = [e for e, kind in runs.values() if kind != "hijacked"]
-    auc = roc_auc_score([1] * len(hijacked) + [0] * len(benign), hijacked + benign)
+def measured(runs: dict[str, tuple[float, str]], tasks: dict[str, str]) -> str:
+    """AUC and recall at 1% false positives, with 95% intervals over tasks."""
+    scores = np.array([energy for energy, _ in runs.values()])
+    hijacked = np.array([kind == "hijacked" for _, kind in runs.values()])
+    sides = np.flatnonzero(hijacked), np.flatnonzero(~hijacked)
+    bootstrap = Bootstrap([tasks[run] for run in runs], SEED)
+    found = []
+    for metric in (auc, lambda bad, good, *weights: recall_at(bad, good, 0.01, *weights)):
+        one = bootstrap.estimate(partial(metric, *(scores[side] for side in sides)), *sides)
+        found.append(f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]")
+    return "  ".join(found)
+
+
+def report(title: str, suites: dict[str, list[Call]], fitted: tuple[Array, float], cut: float) -> None:
+    """Print how well weights do on suites, and the share of each kind at or above `cut`."""
+    runs: dict[str, tuple[float, str]] = {}
+    tasks: dict[str, str] = {}
+    for name, calls in suites.items():
+        scored = energies(calls, *fitted, analytic().gains)
+        runs |= {f"{name}/{run}": one for run, one in scored.items()}
+        tasks |= {f"{name}/{c.run}": c.task for c in calls}
     kinds = sorted({kind for _, kind in runs.values()})
-    shares = {k: f"{np.mean([e >= cut for e, kind in runs.values() if kind == k]):.3f}" for k in kinds}
-    print(f"{title:38s} AUC {auc:.3f}  flagged {shares}")
+    shares = (f"{k} {np.mean([e >= cut for e, kind in runs.values() if kind == k]):.3f}" for k in kinds)
+    print(f"{title:38s} {len(runs):5d}  {measured(runs, tasks)}  {', '.join(shares)}")
 
 
 def calibrated(calls: list[Call], weights: Array, bias: float, gains: dict[str, float]) -> Calibration:
@@ -238,16 +263,6 @@ def calibrated(calls: list[Call], weights: Array, bias: float, gains: dict[str, 
     )
 
 
-def _all(
-    suites: dict[str, list[Call]], weights: Array, bias: float, gains: dict[str, float]
-) -> dict[str, tuple[float, str]]:
-    return {
-        f"{name}/{run}": scored
-        for name, calls in suites.items()
-        for run, scored in energies(calls, weights, bias, gains).items()
-    }
-
-
 def _group(call: Call) -> int:
     return int(call.run.split("/")[1])
 
@@ -260,25 +275,24 @@ def main() -> None:
     made = load_spliced(data)
     fitted = [c for c in made if _group(c) % 2 == 0]
     unseen = [c for c in made if _group(c) % 2]
-    worlds = load_generated()
+    worlds = {"worlds": load_generated()}
+    print(f"{'':38s}  runs  AUC                   recall at 1% FPR      flagged at the threshold")
     for left_out in SUITES:
-        others = {name: calls for name, calls in suites.items() if not name.startswith(left_out)}
-        weights, bias = fit(
-            (SUITES_SHARE, [c for calls in others.values() for c in calls]), (SPLICED_SHARE, fitted)
-        )
-        cut = calibrated(worlds, weights, bias, gains).escalate.raw
+        others = [c for name, calls in suites.items() if not name.startswith(left_out) for c in calls]
+        without = fit((SUITES_SHARE, others), (SPLICED_SHARE, fitted))
+        cut = calibrated(worlds["worlds"], *without, gains).escalate.raw
         for name in (left_out, f"{left_out}_plain"):
-            report(f"fitted without {left_out}, on {name}", energies(suites[name], weights, bias, gains), cut)
-        report("  and on spliced runs not fitted on", energies(unseen, weights, bias, gains), cut)
+            report(f"fitted without {left_out}, on {name}", {name: suites[name]}, without, cut)
+        report("  and on spliced runs not fitted on", {"spliced": unseen}, without, cut)
     weights, bias = fit(
         (SUITES_SHARE, [c for calls in suites.values() for c in calls]), (SPLICED_SHARE, made)
     )
     names = ("bias", "habit", *NAMES)
     rounded = {n: round(float(w), 4) for n, w in zip(names, (bias, HABIT, *weights), strict=True)}
     weights, bias = np.array([rounded[n] for n in NAMES]), rounded["bias"]
-    calibration = calibrated(worlds, weights, bias, gains)
-    report("fitted on all", _all(suites, weights, bias, gains), calibration.escalate.raw)
-    report("  and on worlds, not fitted on", energies(worlds, weights, bias, gains), calibration.escalate.raw)
+    calibration = calibrated(worlds["worlds"], weights, bias, gains)
+    report("fitted on all", suites, (weights, bias), calibration.escalate.raw)
+    report("  and on worlds, not fitted on", worlds, (weights, bias), calibration.escalate.raw)
     fitted_weights = Weights(
         source=(
             "SaFo-Lab/AgentDyn @ 5353cf7 (MIT): suites shopping and github, raw and without wrappers",

@@ -99,6 +99,23 @@ def test_wrapped_lines_are_one_sentence() -> None:
     ]
 
 
+@pytest.mark.parametrize("escape", [r"\n", r"\r\n", r"\n\n", r"\\n"])
+def test_line_breaks_that_a_notation_prints_as_escapes_divide_sentences(escape: str) -> None:
+    mail = ["Hello", "This comes first:", "I need a pencil set.", "Thanks"]
+    assert texts(f"['{escape.join(mail)}']") == mail
+
+
+def test_a_path_with_a_backslash_is_no_line_break() -> None:
+    assert texts(r"Copy C:\new\notes.txt and C:\reports\may.txt there.") == [
+        r"Copy C:\new\notes.txt and C:\reports\may.txt there."
+    ]
+
+
+def test_a_quoted_yaml_string_goes_on_in_the_next_line() -> None:
+    folded = 'body: "To accept, please click the\\\n  \\ link below and sign\\\n  \\ in."'
+    assert texts(folded) == ["To accept, please click the link below and sign in."]
+
+
 def test_html_shows_its_text_its_attributes_and_its_comments() -> None:
     page = (
         '<!doctype html><p class="x">Cabins <b>with</b> sauna.</p>'
@@ -211,6 +228,9 @@ HOSTILE = {
     "blanks": "\t" * 200_000,
     "lines": "\n" * 200_000,
     "wrapped lines": "ab\n" * 60_000,
+    "backslashes": "\\" * 200_000,
+    "escaped lines": "\\n" * 100_000,
+    "folded lines": ("\\\n" + " " * 20) * 10_000,
     "escapes": "%41" * 60_000,
     "entities": "&#65;" * 40_000,
     "base64": "QUFB" * 50_000,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatling.intent import Request, confirms
-from gatling.meaning import INDEXED_BITS, Piece, Vectors, orders, read_text
+from gatling.meaning import INDEXED_BITS, TELLING_BITS, Piece, Vectors, orders, read_text
 from gatling.plan import JSON, Effect, Span, TrustTier, field_of
 from gatling.spans import Segment, leaves
 from gatling.text import encoder, name_words, stem, words
@@ -25,6 +25,13 @@ DELEGATIONS = 4
 
 CONFIRMATION = 300
 """An acting tool's output up to this many characters is its own confirmation; longer, it carries content."""
+
+REPORTS = re.compile(
+    r"(^|[_ .-])(message|msg|status|results?|errors?|details?|info|note|notice|warning|hint|response|output|"
+    r"text|reason)$",
+    re.I,
+)
+"""Fields in which a confirmation may tell the agent what to do next ("Please verify your account")."""
 
 POINTING_BITS = 14.0
 """A call points to a source for the user when an argument of at least this information is the user's word."""
@@ -160,7 +167,9 @@ class History:
         chosen: tuple[list[int], list[int]] = ([], [])  # and their rows in this reading
         for index, piece in enumerate(read.pieces):
             segment = piece.segment
-            trusted = confirmation or _first_party(tool, segment, piece.words)
+            trusted = (confirmation and _reports(piece, len(read.pieces))) or _first_party(
+                tool, segment, piece.words
+            )
             record = first + segment.record
             while len(self.records) <= record:
                 self.records.append(set())
@@ -315,6 +324,17 @@ def _copied(value: Any) -> Any:
 
 def _said(values: list[JSON]) -> list[str]:
     return [" ".join(value_words(value[:400])) for value in values if isinstance(value, str)]
+
+
+def _reports(piece: Piece, pieces: int) -> bool:
+    """Whether a segment of a confirmation with so many may be the service's own. An order that names
+    something, or that stands amid content (a conflict's two sides, a draft), was put there by somebody."""
+    segment = piece.segment
+    if not piece.imperative:
+        return True
+    named = "@" in segment.text or "://" in segment.text
+    told = pieces <= 2 if not segment.path else REPORTS.search(field_of(segment.path)) is not None
+    return told and not named and max(map(encoder().bits, piece.words)) < TELLING_BITS
 
 
 def _first_party(tool: Tool | None, segment: Segment, ws: list[str]) -> bool:

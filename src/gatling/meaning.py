@@ -7,6 +7,7 @@ A sentence "means" a tool when the tool's likelihood given the sentence stands o
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from gatling.plan import JSON, Effect
 from gatling.spans import Segment, segments
 from gatling.text import Matrix, encoder, stem, words
-from gatling.tools.lexicon import VERBS
+from gatling.tools.lexicon import ALSO_NOUNS, VERBS
 from gatling.tools.vocabulary import word_set
 from gatling.values import value_words
 
@@ -28,7 +29,7 @@ TEMPERATURE = 0.06
 """Softmax temperature of the tool likelihood, in cosine units."""
 
 ALONE = 0.5
-"""Coherence of a text of one sentence, which has no surroundings."""
+"""Coherence and belonging of a sentence that stands alone."""
 
 LONG = 64
 """Words of a segment looked at for what it names."""
@@ -38,9 +39,15 @@ _NONE: frozenset[Effect] = frozenset()
 INDEXED_BITS = 8.0
 """Words with less information are not indexed: a value made of such words explains nothing."""
 
+TELLING_BITS = 18.0
+"""A word of at least this information is a name or a value."""
+
+_VALUE = re.compile(r"[\d@/]")
+
 _POLITE = word_set(
     "please kindly also then now just and first next finally immediately you must should need to bitte"
 )
+_DETERMINERS = word_set("the a an this that these those my your his her its our their any some no each every")
 
 
 @lru_cache(maxsize=1)
@@ -67,12 +74,16 @@ class Piece(NamedTuple):
     """Its words, joined and padded with blanks, so that a value is found as a substring."""
     informative: list[str]
     """Its words that carry more than `INDEXED_BITS`."""
+    telling: list[set[str]]
+    """Its numbers, addresses and paths of at least `TELLING_BITS`, each as its words."""
     prose: float
     """1 for a sentence of six words or more, less for shorter ones."""
     imperative: bool
     """It starts with a verb, politeness aside."""
     coherence: float
     """Cosine of the segment and the rest of the text."""
+    belonging: float
+    """Cosine of the segment and the rest of its record."""
     stems: frozenset[str]
     effects: frozenset[Effect]
     """Effects that its verbs may have."""
@@ -89,7 +100,9 @@ class Reading(NamedTuple):
 
 
 def orders(ws: list[str]) -> bool:
-    """True when a text's first word, politeness aside, is a verb."""
+    """True when a text's first word, politeness aside, is a verb. "Please find attached" orders nothing."""
+    if ws[:2] == ["please", "find"]:
+        return False
     for word in ws[:4]:
         if word in VERBS:
             return True
@@ -99,19 +112,27 @@ def orders(ws: list[str]) -> bool:
 
 
 def effects_of(ws: list[str]) -> frozenset[Effect]:
-    """Effects that the verbs among a text's words may have."""
-    found = [VERBS[w] for w in ws[:LONG] if w in VERBS]
+    """Effects that the verbs among a text's words may have; "the attached file" has none."""
+    found = [
+        VERBS[word]
+        for word, before in zip(ws[:LONG], ["", *ws], strict=False)
+        if word in VERBS and not (word in ALSO_NOUNS and (before in _DETERMINERS or before.endswith("ed")))
+    ]
     return frozenset().union(*found) if found else _NONE
+
+
+def _telling(text: str) -> list[set[str]]:
+    bits = encoder().bits
+    tokens = (value_words(token) for token in text.split() if _VALUE.search(token))
+    return [set(ws) for ws in tokens if sum(map(bits, ws)) >= TELLING_BITS]
 
 
 def _take_apart(content: JSON) -> Reading:
     found, cut = segments(content)
     kept = [(s, w) for s in found if (w := value_words(s.text))]
     vectors = encoder().embed([w for _, w in kept])
-    others = vectors.sum(0) - vectors
-    coherence = np.einsum("ij,ij->i", vectors, others) / np.maximum(np.linalg.norm(others, axis=1), 1e-6)
-    if len(kept) == 1:
-        coherence[:] = ALONE
+    coherence = _close(vectors, [0] * len(kept))
+    belonging = _close(vectors, [s.record for s, _ in kept])
     informative = encoder().informative
     pieces = [
         Piece(
@@ -119,16 +140,31 @@ def _take_apart(content: JSON) -> Reading:
             ws,
             f" {' '.join(ws)} ",
             informative(ws, INDEXED_BITS),
+            _telling(segment.text),
             min(1.0, sum(map(str.isalpha, ws[:32])) / 6),
             orders(ws),
             together,
+            belongs,
             frozenset(map(stem, ws[:LONG])),
             effects_of(ws),
         )
-        for (segment, ws), together in zip(kept, coherence.tolist(), strict=True)
+        for (segment, ws), together, belongs in zip(kept, coherence, belonging, strict=True)
     ]
     length = sum(len(s.text) for s, _ in kept)
     return Reading(pieces, vectors, background(vectors), length, cut)
+
+
+def _close(vectors: Matrix, records: list[int]) -> list[float]:
+    """Cosine of each vector and the sum of the others of its record, which stand together; `ALONE` where
+    there are none."""
+    if not records:
+        return []
+    begins = np.diff(records, prepend=records[0] - 1) != 0
+    part = begins.cumsum() - 1
+    others = np.add.reduceat(vectors, np.flatnonzero(begins))[part] - vectors
+    cosines = np.einsum("ij,ij->i", vectors, others) / np.maximum(np.linalg.norm(others, axis=1), 1e-6)
+    found: list[float] = np.where(np.bincount(part)[part] == 1, ALONE, cosines).tolist()
+    return found
 
 
 _take_apart_once = lru_cache(maxsize=128)(_take_apart)

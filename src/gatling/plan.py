@@ -138,13 +138,20 @@ class Explanation:
     """Cosine of the span and the sentence of the request closest to it."""
     coherence: float
     """Cosine of the span and the rest of the text it stands in: what was slipped in does not belong."""
+    belonging: float
+    """Cosine of the span and the rest of its record: one mail of an inbox, one row of a table."""
     information: float
     """Information of the argument values that stand in this span and in no trusted text; 1 is 50 bits."""
     share: float
     """Share that these values make up of the information of all arguments, or of the deciding ones (all but
     the prose that a tool carries), whichever is more."""
-    values: int
-    """How many such values, at most 3."""
+    values: float
+    """How many such values, each by its rarity, at most 3."""
+    elsewhere: float
+    """Share of the deciding arguments' information that stands in other texts and not in this span's record:
+    who makes an agent act tells it with what."""
+    unused: bool
+    """It names numbers, addresses or paths, and the call takes none of them."""
     prose: float
     """1 for a sentence of six words or more, less for shorter ones."""
     datum: bool
@@ -202,6 +209,8 @@ class ToolCall:
     """Share of the call's information, tool words included, that stands in the request: [0, 1]."""
     coverage: float = 0.0
     """Share of the arguments' information that stands in the request: [0, 1]."""
+    asked: bool = False
+    """It has side effects, and the request has a verb for each of them."""
     explanations: tuple[Explanation, ...] = ()
     """Untrusted spans that may explain the call."""
 

@@ -85,6 +85,7 @@ def trace(
         support_span=support_span,
         overlap=sum(b for w, b in said.items() if w in history.known) / (sum(said.values()) or 1.0),
         coverage=sum(min(v.bits, 60.0) * v.known for v in traced) / total,
+        asked=bool(sides := tool.effects & SIDE_EFFECTS) and sides <= history.effects,
         explanations=_explanations(history, tool, traced, vectors, support, total, telling),
     )
     return node, tuple(_edges(history, index, traced))
@@ -260,6 +261,7 @@ def _explanations(
     own = (tool.effects & SIDE_EFFECTS or tool.effects) - history.effects
     deciding = [v for v in traced if not _prose(tool, v)] or traced
     decided = sum(v.bits for v in deciding) or 1.0
+    taken = {w for v in traced for w in v.words}
     handed, unnamed = history.delegated(tool)
     likelihoods = np.maximum(near[:, 1] / TEMPERATURE - mine_background, -3.0) - max(support, -1.0)
     tool_gains = np.clip(likelihoods, -8.0, 8.0).tolist()
@@ -278,9 +280,12 @@ def _explanations(
                 call=call_gains[i],
                 relevance=float(relevance[i]),
                 coherence=note.piece.coherence,
+                belonging=note.piece.belonging,
                 information=min(bits + bits_of_prose, 50.0) / 50.0,
                 share=max(min(bits, total) / total, sum(v.bits for v in values if v in deciding) / decided),
-                values=min(len(values), 3),
+                values=min(3.0, sum(v.rarity for v in values)),
+                elsewhere=_elsewhere(history, deciding, note.record) / decided,
+                unused=bool(note.piece.telling) and not any(ws <= taken for ws in note.piece.telling),
                 prose=note.piece.prose,
                 datum=span.whole,
                 imperative=note.piece.imperative,
@@ -296,6 +301,17 @@ def _explanations(
             )
         )
     return tuple(out)
+
+
+def _elsewhere(history: History, values: list[_Value], record: int) -> float:
+    """Information of values that stand in tools' outputs, and not in this record."""
+    return sum(
+        value.bits
+        for value in values
+        if value.tier is not None
+        and value.tier <= TrustTier.VERIFIED
+        and not any(o.span in history.notes and history.notes[o.span].record == record for o in value.origins)
+    )
 
 
 def _prose(tool: Tool, value: _Value) -> bool:

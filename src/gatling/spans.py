@@ -35,11 +35,16 @@ _WRAPPED = re.compile(
     r"(?<=[^\s.:;!?>,{}\[\]])[ \t]*\n[ \t]*(?=[a-z(\"'0-9][^\n:]*(?:\n|$))"
     r"|(?<=,)[ \t]*\n[ \t]+(?=[^\n:\"']*(?:\n|$))"
 )
+_FOLDED = re.compile(r"\\\n[ \t]*(?:\\(?= ))?")
+"""Where a double-quoted YAML string goes on in the next line (https://yaml.org/spec/1.2.2/#731-double-quoted-style)."""
 _FIELD = re.compile(
     r"(?:^[ \t]*(?:[-*•][ \t]+)?|[{,][ \t]*)[\"']?([^\W\d][\w .-]{0,40}?)[\"']?[ \t]*:(?:[ \t]+|$)", re.M
 )
 _INLINE = re.compile(r"(?:^|(?<=\s))((?:[^\W\d_a-z][\w-]* ){0,3}[^\W\d_a-z][\w-]*): (?=\S)")
-_SENTENCE = re.compile("(?<=[.!?\u3002\uff01\uff1f])[\\s\"')\\]]+|\\n+|[;|\u2022]\\s")
+_ESCAPED_BREAK = r"(?:\\{1,4}[nr]){2,}|(?<=\w\w[:.,;!?)])\\{1,4}[nr]|\\{1,4}[nr](?![a-z_])"
+"""A line break as Python and JSON print it inside a string. Before a small letter it needs a sentence's mark
+before it, or another break: `C:\new` has none."""
+_SENTENCE = re.compile("(?<=[.!?\u3002\uff01\uff1f])[\\s\"')\\]]+|\\n+|[;|\u2022]\\s|" + _ESCAPED_BREAK)
 _PROSE = re.compile(r"[^\W\d_]{2,}\s+[^\W_]+\s+[^\W_]+\s+[^\W_]+")
 _TAG = re.compile(r"<!--|<!?/?[a-zA-Z][\w:-]{0,40}([^<>]{0,4000})>")
 _ATTRIBUTE = re.compile(r"([\w:-]{1,40})\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
@@ -153,7 +158,7 @@ class _Records:
 
 
 def _lexical(text: str) -> Iterator[Segment]:
-    text = _WRAPPED.sub(" ", text)
+    text = _WRAPPED.sub(" ", _FOLDED.sub("", text))
     records = _Records()
     last, field, record = 0, "", 0
     for match in _FIELD.finditer(text):

@@ -27,9 +27,12 @@ SIGNS: dict[str, int] = {
     "call": 1,
     "relevance": -1,
     "coherence": -1,
+    "belonging": -1,
     "information": 1,
     "share": 1,
     "values": 1,
+    "elsewhere": -1,
+    "unused": -1,
     "datum": -1,
     "prose": 1,
     "call x information": 1,
@@ -46,8 +49,9 @@ SIGNS: dict[str, int] = {
     "support": -1,
     "overlap": -1,
     "coverage": -1,
+    "asked": -1,
 }
-"""Which way each quantity moves the energy; the first seventeen are `plan.Explanation`'s."""
+"""Which way each quantity moves the energy; the first twenty are `plan.Explanation`'s."""
 
 _PRIVILEGE = {Effect.SEND: 1.0, Effect.PAY: 1.0, Effect.DELETE: 1.0, Effect.EXECUTE: 1.0, Effect.WRITE: 0.5}
 
@@ -70,9 +74,12 @@ def quantities(call: ToolCall, explanation: Explanation) -> tuple[float, ...]:
         e.call,
         e.relevance,
         e.coherence,
+        e.belonging,
         e.information,
         e.share,
         e.values,
+        e.elsewhere,
+        e.unused,
         e.datum,
         e.prose,
         max(e.call, 0.0) * e.information,
@@ -89,6 +96,7 @@ def quantities(call: ToolCall, explanation: Explanation) -> tuple[float, ...]:
         call.support,
         call.overlap,
         call.coverage,
+        call.asked,
     )
 
 

@@ -22,8 +22,7 @@ Metric: TypeAlias = Callable[[Array, Array, Array, Array], Array]
 """One of `gatling.evaluate.metrics`: of scores of violating and benign runs, and weights by draw."""
 
 BUDGET = 0.02
-"""Share of benign validation runs above the threshold that errors and margins are counted from; that of the
-default bundle."""
+"""Share of benign validation runs above the threshold that errors and margins are counted from."""
 
 
 class MiningError(ValueError):

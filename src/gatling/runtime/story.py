@@ -161,7 +161,7 @@ def _explained(told: CallStory) -> RenderableType:
 
 def _gains(found: Explanation) -> str:
     return (
-        f"tool {found.tool:+.2f} nats, call {found.call:+.2f}, values {found.values}, "
+        f"tool {found.tool:+.2f} nats, call {found.call:+.2f}, values {found.values:.2f}, "
         f"share {found.share:.0%}, delegated {found.delegated:g}"
     )
 
