@@ -24,9 +24,8 @@ HEAD = """\
 # Results
 
 Written by `make bench` (`benchmarks/run.py`), every figure by the script named above it; README.md says what
-each measures. Those from ablations on were run by hand, the first two of them on another machine. A section is of the code
-as it was when the section last changed: those of hosted, seeding, ablations, mining and pipeline are older than
-the quantities that the hierarchy has now.
+each measures. Those from ablations on were run by hand, the first two of them on another machine. Theirs is the code
+as it was when the section last changed (`git log -p` of this file).
 """
 
 
