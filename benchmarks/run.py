@@ -24,8 +24,8 @@ HEAD = """\
 # Results
 
 Written by `make bench` (`benchmarks/run.py`), every figure by the script named above it; README.md says what
-each measures. Those from ablations on were run by hand, the first two of them on another machine. Theirs is the code
-as it was when the section last changed (`git log -p` of this file).
+each measures. Those from ablations on were run by hand, the first two of them on another machine: each
+is of the code as it was when the section last changed (`git log -p` of this file).
 """
 
 
