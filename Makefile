@@ -37,7 +37,7 @@ help:
 demo: .venv/train.stamp
 	$(BIN)/gatling build $(DEMO)/plans --size 3000 --seed 7 --workers 2
 	$(BIN)/gatling train $(DEMO)/plans --recipe smoke --out $(DEMO)/model --threads 2
-	$(BIN)/gatling bundle $(DEMO)/model $(DEMO)/plans --name demo --budget 0.05 --workers 2 \
+	$(BIN)/gatling bundle $(DEMO)/model $(DEMO)/plans --name demo --budget 0.1 --workers 2 \
 		--output $(DEMO)/bundle.safetensors
 	$(BIN)/gatling evaluate $(DEMO)/bundle.safetensors $(DEMO)/plans --workers 2 --out $(DEMO)/report
 	$(BIN)/gatling audit $(TRACES) --model $(DEMO)/bundle.safetensors --top 3; test $$? -eq 1
