@@ -42,7 +42,7 @@ _FIELD = re.compile(
 )
 _INLINE = re.compile(r"(?:^|(?<=\s))((?:[^\W\d_a-z][\w-]* ){0,3}[^\W\d_a-z][\w-]*): (?=\S)")
 _ESCAPED_BREAK = r"(?:\\{1,4}[nr]){2,}|(?<=\w\w[:.,;!?)])\\{1,4}[nr]|\\{1,4}[nr](?![a-z_])"
-"""A line break as Python and JSON print it inside a string. Before a small letter it needs a sentence's mark
+r"""A line break as Python and JSON print it inside a string. Before a small letter it needs a sentence's mark
 before it, or another break: `C:\new` has none."""
 _SENTENCE = re.compile("(?<=[.!?\u3002\uff01\uff1f])[\\s\"')\\]]+|\\n+|[;|\u2022]\\s|" + _ESCAPED_BREAK)
 _PROSE = re.compile(r"[^\W\d_]{2,}\s+[^\W_]+\s+[^\W_]+\s+[^\W_]+")
