@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
 from io import StringIO
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
@@ -27,8 +28,8 @@ from benchmarks.ablations import build
 from benchmarks.common import footer, need, parser, progress, table
 from benchmarks.pipeline import EVERY, resident
 from gatling.cli.data import validate
-from gatling.data.columns import values
-from gatling.data.dedupe import Seen, exact, signature
+from gatling.data.chunks import KNOWN, known
+from gatling.data.dedupe import Seen
 from gatling.data.shards import MANIFEST, read_manifest, tables
 from gatling.mining.results import Mined
 from gatling.mining.rounds import mine
@@ -72,20 +73,15 @@ class Clock:
 
 def repeats(plans: Path, folder: Path) -> tuple[int, int]:
     """Runs that stand twice word for word, and groups whose first run is nearly another group's."""
-    seen, groups = Seen(folder), set[str]()
+    seen = Seen(folder)
     runs = near = 0
-    for shard in read_manifest(plans).shards:
-        for part in tables(plans / shard.file, ["group", "kind", "messages"]):
-            columns = (values(part, name) for name in ("group", "kind", "messages"))
-            for group, kind, messages in zip(*columns, strict=True):
-                key = exact(messages)
-                runs += seen.run(key)
-                seen.add_run(key)
-                if group not in groups or kind == "gold":
-                    signed = signature(messages)
-                    near += seen.group(signed) is not None
-                    seen.add_group(len(groups), signed)
-                groups.add(group)
+    parts = (tables(plans / shard.file, [*KNOWN]) for shard in read_manifest(plans).shards)
+    for number, (key, signed) in enumerate(known(chain.from_iterable(parts))):
+        runs += seen.run(key)
+        seen.add_run(key)
+        if signed is not None:
+            near += seen.group(signed) is not None
+            seen.add_group(number, signed)
     return runs, near
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatling.intent import Request, confirms
-from gatling.meaning import INDEXED_BITS, TELLING_BITS, Piece, Vectors, orders, read_text
+from gatling.meaning import INDEXED_BITS, TELLING_BITS, Piece, Vectors, read_text
 from gatling.plan import JSON, Effect, Span, TrustTier, field_of
 from gatling.spans import Segment, leaves
 from gatling.text import encoder, name_words, stem, words
@@ -167,9 +167,7 @@ class History:
         chosen: tuple[list[int], list[int]] = ([], [])  # and their rows in this reading
         for index, piece in enumerate(read.pieces):
             segment = piece.segment
-            trusted = (confirmation and _reports(piece, len(read.pieces))) or _first_party(
-                tool, segment, piece.words
-            )
+            trusted = (confirmation and _reports(piece, len(read.pieces))) or _first_party(tool, piece)
             record = first + segment.record
             while len(self.records) <= record:
                 self.records.append(set())
@@ -337,13 +335,15 @@ def _reports(piece: Piece, pieces: int) -> bool:
     return told and not named and max(map(encoder().bits, piece.words)) < TELLING_BITS
 
 
-def _first_party(tool: Tool | None, segment: Segment, ws: list[str]) -> bool:
+def _first_party(tool: Tool | None, piece: Piece) -> bool:
     """Whether a segment of a tool's output is the service's own word: trust is per field, not per tool."""
     if tool is None or not tool.described:
         return False
     if tool.vouched:
         return True
-    if segment.whole and SERVER_FIELDS.search(field_of(segment.path)):
-        return "@" not in segment.text and sum(map(encoder().bits, ws)) <= SERVER_BITS
     # A short order or address in a service's record ("Pay ana@...") was put there by somebody.
-    return tool.output is TrustTier.VERIFIED and len(ws) <= 5 and "@" not in segment.text and not orders(ws)
+    if "@" in piece.segment.text:
+        return False
+    if piece.segment.whole and SERVER_FIELDS.search(field_of(piece.segment.path)):
+        return sum(map(encoder().bits, piece.words)) <= SERVER_BITS
+    return tool.output is TrustTier.VERIFIED and len(piece.words) <= 5 and not piece.imperative

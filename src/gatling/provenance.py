@@ -41,6 +41,8 @@ POSTINGS = 48
 LONG_VALUE = 12
 """Values of more words than this are matched by the share of their words, not as a whole."""
 
+_OF_TOOLS = (TrustTier.UNTRUSTED, TrustTier.VERIFIED)
+
 MAX_ARGUMENTS = 256
 """Argument leaves traced per call; a call with more is escalated."""
 
@@ -262,6 +264,7 @@ def _explanations(
     deciding = [v for v in traced if not _prose(tool, v)] or traced
     decided = sum(v.bits for v in deciding) or 1.0
     taken = {w for v in traced for w in v.words}
+    standing = [(v.bits, _records(history, v)) for v in deciding if v.tier in _OF_TOOLS]
     handed, unnamed = history.delegated(tool)
     likelihoods = np.maximum(near[:, 1] / TEMPERATURE - mine_background, -3.0) - max(support, -1.0)
     tool_gains = np.clip(likelihoods, -8.0, 8.0).tolist()
@@ -284,7 +287,7 @@ def _explanations(
                 information=min(bits + bits_of_prose, 50.0) / 50.0,
                 share=max(min(bits, total) / total, sum(v.bits for v in values if v in deciding) / decided),
                 values=min(3.0, sum(v.rarity for v in values)),
-                elsewhere=_elsewhere(history, deciding, note.record) / decided,
+                elsewhere=sum(bits for bits, records in standing if note.record not in records) / decided,
                 unused=bool(note.piece.telling) and not any(ws <= taken for ws in note.piece.telling),
                 prose=note.piece.prose,
                 datum=span.whole,
@@ -303,15 +306,9 @@ def _explanations(
     return tuple(out)
 
 
-def _elsewhere(history: History, values: list[_Value], record: int) -> float:
-    """Information of values that stand in tools' outputs, and not in this record."""
-    return sum(
-        value.bits
-        for value in values
-        if value.tier is not None
-        and value.tier <= TrustTier.VERIFIED
-        and not any(o.span in history.notes and history.notes[o.span].record == record for o in value.origins)
-    )
+def _records(history: History, value: _Value) -> set[int]:
+    """Records of tools' outputs in which a value stands."""
+    return {history.notes[o.span].record for o in value.origins if o.span in history.notes}
 
 
 def _prose(tool: Tool, value: _Value) -> bool:

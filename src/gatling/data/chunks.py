@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
 from itertools import count
@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from gatling.data import hosting
 from gatling.data.adapter import ExecutionPlanAdapter
-from gatling.data.columns import Row, rows, table
+from gatling.data.columns import Row, rows, table, values
 from gatling.data.dedupe import ROWS, exact, signature
 from gatling.data.groups import group
 from gatling.data.label import finish
@@ -31,6 +31,9 @@ CHUNK = 64
 """Groups that a worker makes at once: about 150 samples, 3 MB."""
 
 _ADAPTER = ExecutionPlanAdapter()
+
+KNOWN = ("group", "kind", "messages")
+"""Columns by which `known` tells rows apart."""
 
 CHUNKS_AHEAD = 3
 """Chunks per worker that may be under way."""
@@ -105,6 +108,16 @@ def marked(found: Sequence[Row], groups: Iterable[Sequence[Sample]]) -> pa.Table
         .append_column("exact", pa.array(keys, pa.uint64()))
         .append_column("signature", pa.array(signatures, pa.binary(ROWS)))
     )
+
+
+def known(parts: Iterable[pa.Table]) -> Iterator[tuple[int, bytes | None]]:
+    """What `marked` knows the runs of groups by, of rows that stand in tables with `KNOWN`."""
+    groups: set[str] = set()
+    for part in parts:
+        for id, kind, messages in zip(*(values(part, name) for name in KNOWN), strict=True):
+            signed = id not in groups or kind == "gold"
+            groups.add(id)
+            yield exact(messages), signature(messages) if signed else None
 
 
 @cache

@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 
-from gatling.data.chunks import read_table
+from gatling.data.chunks import KNOWN, known, read_table
 from gatling.data.columns import SCHEMA, read, values
-from gatling.data.dedupe import Seen, exact, signature
+from gatling.data.dedupe import Seen
 from gatling.data.grown import grow
 from gatling.data.shards import MANIFEST, read_manifest, tables, write_file
 from gatling.mining.choice import Candidate, Choice, Pick, at_random, choose, hard
@@ -181,21 +182,12 @@ def _seen(folder: Path, data: Path, added: Sequence[pa.Table]) -> Seen:
     """The runs and groups of a build and of earlier rounds."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    seen, groups = Seen(folder), set[str]()
-
-    def add(table: pa.Table) -> None:
-        columns = (values(table, name) for name in ("group", "kind", "messages"))
-        for group, kind, messages in zip(*columns, strict=True):
-            seen.add_run(exact(messages))
-            if group not in groups or kind == "gold":
-                seen.add_group(len(groups), signature(messages))
-            groups.add(group)
-
-    for shard in read_manifest(data).shards:
-        for table in tables(data / shard.file, ["group", "kind", "messages"]):
-            add(table)
-    for table in added:
-        add(table)
+    seen = Seen(folder)
+    built = (tables(data / shard.file, [*KNOWN]) for shard in read_manifest(data).shards)
+    for number, (key, signed) in enumerate(known(chain(*built, added))):
+        seen.add_run(key)
+        if signed is not None:
+            seen.add_group(number, signed)
     return seen
 
 
