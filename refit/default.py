@@ -1,15 +1,15 @@
-"""Remake the bundle that ships, `src/gatling/model/default.safetensors`; about half an hour on two cores.
+"""Remake the bundle that ships, `src/gatling/model/default.safetensors`; about twenty minutes on two cores.
 
     python refit/default.py DATA WORK
 
 DATA is the folder that the benchmarks take (`benchmarks/README.md`), WORK a folder for what is made on the
-way; run again, it goes on where it was. Trained on generated worlds, on AgentDyn's suites shopping and
-github, raw and without wrappers, and on spliced runs (`refit/splice.py`). The suite dailylife is not read.
+way; run again, it goes on where it was. Trained on runs of many agents: AgentDyn's suites shopping and github
+without wrappers, spliced runs (`refit/splice.py`) and invented agents (`refit/suites.py`). The suite
+dailylife is not read, nor are the agents held out, nor generated worlds, on which the thresholds rest.
 
 The analytic weights are those of `refit/hierarchy.py`, and the thresholds are set as there: on the benign
-twins of attacks in simulated worlds, here of groups that neither training nor the choice of gains saw. They
-are hard, so three in a hundred of them may be escalated, and denied a fifth of that or what their number
-supports.
+twins of attacks in simulated worlds, which neither training nor the choice of gains saw. They are hard, so
+three in a hundred of them may be escalated, and denied a fifth of that or what their number supports.
 """
 
 from __future__ import annotations
@@ -25,16 +25,20 @@ from gatling.runtime.inputs import load_schemas
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "src/gatling/model/default.safetensors"
-SIZE, SEED = 16_000, 11
 CALIBRATION_SIZE, CALIBRATION_SEED = 5_000, 12
-SUITES = ("shopping", "shopping_plain", "github", "github_plain")
+RECIPE = HERE / "default.toml"
+SUITES = ("shopping_plain", "github_plain")
 BUDGET = 0.03
+MOST = 0.8
+"""The highest gain the network may get. It has learnt from many agents, and on those held out it does better
+than the analytic terms."""
 TWINS = ("clean", "resisted", "authorised")
+LEARNT = "It was trained on runs of undefended agents and of invented ones, in English above all."
 LICENCES = {
     "agentdyn": "MIT (SaFo-Lab/AgentDyn @ 5353cf7)",
     "splice": "MIT (ToolEmu cases of bplaut/safety-persists-llm-agents @ cde0b8f, SALT-NLP/PrivacyLens @ "
     "9c2ee07, SaFo-Lab/AgentDyn @ 5353cf7) and Apache-2.0 (bfcl-eval 2026.3.23)",
-    "offline": "Apache-2.0 (gatling.data.worlds)",
+    "invented": "Apache-2.0 (refit/suites of gatling)",
 }
 
 
@@ -54,8 +58,9 @@ def named(bundle: Bundle) -> Bundle:
     def licensed(part: Data) -> Data:
         return part.model_copy(update={"licence": LICENCES[part.name.replace("-", "_").partition("_")[0]]})
 
+    limits = (LEARNT, *LIMITS[1:])
     return Bundle(
-        bundle.card.model_copy(update={"data": tuple(map(licensed, bundle.card.data)), "limits": LIMITS}),
+        bundle.card.model_copy(update={"data": tuple(map(licensed, bundle.card.data)), "limits": limits}),
         bundle.arrays,
         bundle.groups,
     )
@@ -65,23 +70,23 @@ def main() -> None:
     """Build, train, assemble, and write the bundle."""
     data, work = Path(sys.argv[1]) / "data", Path(sys.argv[2])
     work.mkdir(parents=True, exist_ok=True)
-    plans, spliced, trained = work / "plans", work / "splice.jsonl.gz", work / "model"
+    trained, spliced, invented = work / "model", work / "splice.jsonl.gz", work / "invented.jsonl.gz"
     tools = data / "tools/agentdyn.json"
-    gatling("build", plans, "--preset", "offline", "--size", str(SIZE), "--seed", str(SEED), "--workers", "2")
     if not spliced.exists():
         run(HERE / "splice.py", sys.argv[1], spliced)
-    traces = [*(data / f"traces/agentdyn_{suite}.jsonl.gz" for suite in SUITES), spliced]
+    if not invented.exists():
+        run(HERE / "suites.py", invented)
+    traces = [*(data / f"traces/agentdyn_{suite}.jsonl.gz" for suite in SUITES), spliced, invented]
     given = [part for path in traces for part in ("--traces", path)]
-    gatling(
-        "train", plans, *given, "--tools", tools, "--recipe", "laptop", "--out", trained, "--threads", "2"
-    )
+    gatling("train", *given, "--tools", tools, "--recipe", RECIPE, "--out", trained, "--threads", "2")
     assembled = assemble(
         trained,
-        [plans, *traces],
+        traces,
         name="default",
         command="python refit/default.py DATA WORK",
         tools=load_schemas(tools),
         budget=BUDGET,
+        most=MOST,
         workers=2,
     )
     size, seed = str(CALIBRATION_SIZE), str(CALIBRATION_SEED)

@@ -11,8 +11,9 @@ MIT), `traces/privacylens.jsonl.gz` (SALT-NLP/PrivacyLens @ 9c2ee07, MIT) and
 
 The hierarchy's weights are a logistic regression in which every quantity's sign is fixed (a few dozen attacks
 cannot be trusted to find signs), and a call is described by the span that explains it best under the weights
-of the round before (multiple-instance learning, after Andrews et al., 2002). Three quarters of the weight lie
-on spliced runs (`refit/splice.py`), whose attacks are many, the rest on the suites, raw and without wrappers.
+of the round before (multiple-instance learning, after Andrews et al., 2002). Most of the weight lies on
+spliced runs (`refit/splice.py`), whose attacks are many, the rest on the suites, raw and without wrappers,
+and on runs of invented agents (`refit/suites.py`), of which four agents are held out.
 The thresholds are set on runs in simulated worlds (`gatling.data.worlds`).
 Whether the span starts with a verb is blanked in half of the rows: how an attack sounds must not carry it.
 """
@@ -22,6 +23,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from splice import SEED, spliced
+from suites import HELD_OUT, agents, rows
 
 from gatling import Auditor, __version__, read_trace
 from gatling.data.worlds.domain import domains
@@ -57,7 +60,8 @@ KIND_SHARE = {
 }
 """Weight of each kind of run in a fit, however many runs it has."""
 NAMES = tuple(hierarchy.SIGNS)
-SUITES_SHARE, SPLICED_SHARE = 0.25, 0.75
+SUITES_SHARE, SPLICED_SHARE, INVENTED_SHARE = 0.2, 0.6, 0.2
+"""Of the weight. More on invented agents helps on those held out and harms on the suites."""
 GROUPS = 1200
 """Groups of simulated worlds that set the thresholds: about three thousand runs."""
 PENALTY = 0.02
@@ -97,34 +101,35 @@ class Call:
 def load(data: Path, suite: str) -> list[Call]:
     """The labelled calls of one suite, replayed through the package."""
     auditor = Auditor(tools=json.loads((data / "tools/agentdyn.json").read_text()), model=ANALYTIC)
-    calls: list[Call] = []
     with gzip.open(data / f"traces/agentdyn_{suite}.jsonl.gz", "rt") as lines:
-        for line in lines:
-            row: dict[str, Any] = json.loads(line)
-            if row["kind"] not in KIND_SHARE:
-                continue
-            bad = set(row.get("hijacked_calls") or ())
-            session = auditor.session()
-            for message in read_trace(row).messages:
-                session.observe(message)
-                for proposed in message.calls:
-                    judged = session.judge(proposed)
-                    rows = [hierarchy.quantities(judged.call, e) for e in judged.call.explanations]
-                    others = {
-                        name: score.value for name, score in judged.terms.items() if name != "hierarchy"
-                    }
-                    calls.append(
-                        Call(
-                            row["id"],
-                            row["kind"],
-                            proposed.id in bad,
-                            np.array(rows).reshape(-1, len(NAMES)),
-                            others,
-                            row["user_task"],
-                            row["kind"] != "hijacked" or proposed.id in bad,
-                        )
-                    )
-    return calls
+        found = [row for row in map(json.loads, lines) if row["kind"] in KIND_SHARE]
+    return [call for row in found for call in _replayed(auditor, row, row["user_task"])]
+
+
+def load_invented(name: str) -> list[Call]:
+    """The calls of one invented agent."""
+    auditor = Auditor(model=ANALYTIC)
+    return [call for row in rows(name) for call in _replayed(auditor, row, row["group"])]
+
+
+def _replayed(auditor: Auditor, row: dict[str, Any], task: str) -> Iterator[Call]:
+    bad = set(row.get("hijacked_calls") or ())
+    trace = read_trace(row)
+    session, _ = auditor.session_for(trace)
+    for message in trace.messages:
+        session.observe(message)
+        for proposed in message.calls:
+            judged = session.judge(proposed)
+            found = [hierarchy.quantities(judged.call, e) for e in judged.call.explanations]
+            yield Call(
+                row["id"],
+                row["kind"],
+                proposed.id in bad,
+                np.array(found).reshape(-1, len(NAMES)),
+                {name: score.value for name, score in judged.terms.items() if name != "hierarchy"},
+                task,
+                row["kind"] != "hijacked" or proposed.id in bad,
+            )
 
 
 def load_spliced(data: Path) -> list[Call]:
@@ -275,23 +280,30 @@ def main() -> None:
     made = load_spliced(data)
     fitted = [c for c in made if _group(c) % 2 == 0]
     unseen = [c for c in made if _group(c) % 2]
+    invented = {name: load_invented(name) for name in agents()}
+    learned = [c for name, calls in invented.items() if name not in HELD_OUT for c in calls]
+    held_out = {name: invented[name] for name in HELD_OUT}
     worlds = {"worlds": load_generated()}
     print(f"{'':38s}  runs  AUC                   recall at 1% FPR      flagged at the threshold")
     for left_out in SUITES:
         others = [c for name, calls in suites.items() if not name.startswith(left_out) for c in calls]
-        without = fit((SUITES_SHARE, others), (SPLICED_SHARE, fitted))
+        without = fit((SUITES_SHARE, others), (SPLICED_SHARE, fitted), (INVENTED_SHARE, learned))
         cut = calibrated(worlds["worlds"], *without, gains).escalate.raw
         for name in (left_out, f"{left_out}_plain"):
             report(f"fitted without {left_out}, on {name}", {name: suites[name]}, without, cut)
         report("  and on spliced runs not fitted on", {"spliced": unseen}, without, cut)
     weights, bias = fit(
-        (SUITES_SHARE, [c for calls in suites.values() for c in calls]), (SPLICED_SHARE, made)
+        (SUITES_SHARE, [c for calls in suites.values() for c in calls]),
+        (SPLICED_SHARE, made),
+        (INVENTED_SHARE, learned),
     )
     names = ("bias", "habit", *NAMES)
     rounded = {n: round(float(w), 4) for n, w in zip(names, (bias, HABIT, *weights), strict=True)}
     weights, bias = np.array([rounded[n] for n in NAMES]), rounded["bias"]
     calibration = calibrated(worlds["worlds"], weights, bias, gains)
     report("fitted on all", suites, (weights, bias), calibration.escalate.raw)
+    for name, calls in held_out.items():
+        report(f"  and on {name}, not fitted on", {name: calls}, (weights, bias), calibration.escalate.raw)
     report("  and on worlds, not fitted on", worlds, (weights, bias), calibration.escalate.raw)
     fitted_weights = Weights(
         source=(
@@ -299,6 +311,7 @@ def main() -> None:
             "bplaut/safety-persists-llm-agents @ cde0b8f, ToolEmu cases (MIT): benign hosts",
             "SALT-NLP/PrivacyLens @ 9c2ee07 (MIT): benign hosts",
             "bfcl-eval 2026.3.23 (Apache-2.0): requests with reference calls",
+            "refit/suites (Apache-2.0): runs of invented agents",
             "gatling.data.worlds (Apache-2.0): generated runs, for the thresholds",
         ),
         hierarchy=rounded,

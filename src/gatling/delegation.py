@@ -41,7 +41,8 @@ _FILLERS = word_set(
 )
 
 
-def _fold(text: str) -> str:
+def fold(text: str) -> str:
+    """The text in small letters without accents."""
     return text.replace("\u0130", "I").lower().translate(_ACCENTS)
 
 
@@ -171,10 +172,10 @@ def handings(before: str, text: str) -> Iterator[Handing]:
     ['Carry it out.']
     """
     masked = _mask(text)
-    earlier, earlier_masked, handed = before, _fold(_mask(before)), None
+    earlier, earlier_masked, handed = before, fold(_mask(before)), None
     for found in _SENTENCE.finditer(masked):
         said = text[found.start() : found.end()].strip()
-        sentence = _fold(found.group().strip())
+        sentence = fold(found.group().strip())
         if not said:
             continue
         if handed and not handed.only and _limits(sentence):
@@ -256,15 +257,15 @@ def limit_words(text: str) -> frozenset[str]:
     """
     quoted = " ".join(found.group() for found in QUOTED.finditer(text))
     if not quoted:
-        masked = _fold(_mask(text))
+        masked = fold(_mask(text))
         spoken = [r for r in _all() if r.only.search(masked) or r.nothing.search(masked)]
         text = _blank(masked, [p for r in spoken for p in (r.nothing, r.part, r.only)])
-    return frozenset(w for w in words(quoted or text) if _fold(w) not in _FILLERS)
+    return frozenset(w for w in words(quoted or text) if fold(w) not in _FILLERS)
 
 
 def without_verbs(text: str) -> str:
     """A text with its quotations and verbs of carrying out left blank: what may name a source remains."""
-    masked = _blank(_fold(_mask(text)), [pattern for r in _all() for pattern in (r.again, r.do)])
+    masked = _blank(fold(_mask(text)), [pattern for r in _all() for pattern in (r.again, r.do)])
     return "".join(a if b != "_" or a == "_" else " " for a, b in zip(text, masked, strict=False))
 
 
@@ -284,5 +285,5 @@ def last_sentence(text: str) -> str:
 
 def names_a_kind(word: str) -> bool:
     """True for a word that says what kind of text or task is meant rather than which ("Anweisungen")."""
-    folded = _fold(word)
+    folded = fold(word)
     return any(rules.text.fullmatch(folded) or rules.task.fullmatch(folded) for rules in _all())

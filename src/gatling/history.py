@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from copy import copy
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from gatling.intent import Request, confirms
 from gatling.meaning import INDEXED_BITS, TELLING_BITS, Piece, Vectors, read_text
 from gatling.plan import JSON, Effect, Span, TrustTier, field_of
+from gatling.pointing import LONGEST, Pointing
 from gatling.spans import Segment, leaves
 from gatling.text import encoder, name_words, stem, words
 from gatling.tools import Tool
@@ -89,7 +91,8 @@ class History:
         """How many records hold a word."""
         self.tool_words: set[str] = set()
         self.record_call: list[int] = []
-        self.pointing: set[int] = set()
+        self.pointing = Pointing()
+        self.named: set[int] = set()
         """Calls whose arguments name something that the request names."""
         self._proposal = ""
         self._arguments: list[str] = []
@@ -122,6 +125,9 @@ class History:
         self.request.add(text)
         said = words(text[:20_000])
         self.stems.update(map(stem, said))
+        read = [(note.record, note.piece.stems) for note in self.notes.values()]
+        answered = ((record, self._stems(call)) for record, call in enumerate(self.record_call))
+        self.pointing.ask(text, chain(read, answered))
         self.effects.update(*(VERBS[word] for word in said if word in VERBS))
         self._trust(text, TrustTier.USER, "user")
 
@@ -160,7 +166,7 @@ class History:
             and tool.output is TrustTier.VERIFIED
             and read.length <= CONFIRMATION
         )
-        first = len(self.records)
+        first, own = len(self.records), self._stems(-1 if call is None else call)
         notes, postings, holders = self.notes, self.postings, self.holders
         row = len(self.untrusted.spans)
         numbers: tuple[list[int], list[int]] = ([], [])  # spans of strangers, spans of the service
@@ -171,6 +177,7 @@ class History:
             record = first + segment.record
             while len(self.records) <= record:
                 self.records.append(set())
+                self.pointing.begin(own)
                 self.record_call.append(-1 if call is None else call)
             tier = TrustTier.VERIFIED if trusted else TrustTier.UNTRUSTED
             number = self._span(segment, tier, source, call, record)
@@ -179,6 +186,7 @@ class History:
             notes[number] = Note(piece, -1 if trusted else row, record)
             row += not trusted
             held = self.records[record]
+            self.pointing.read(record, piece.stems)
             for word in piece.informative:
                 posted = postings.get(word)
                 if posted is None:
@@ -190,12 +198,22 @@ class History:
                     holders[word] = holders.get(word, 0) + 1
         for store, trusted in ((self.untrusted, False), (self.verified, True)):
             store.add(numbers[trusted], read.vectors[chosen[trusted]], read.background[chosen[trusted]])
+        self.pointing.weigh()
 
     def unread(self, part: str) -> None:
         """Note a part of a tool's output that holds no text."""
         self.limits.append(f"{part} was not read")
 
     # Calls
+
+    def _stems(self, call: int) -> list[str]:
+        """Stems of a call's tool and arguments; none for -1."""
+        if call < 0:
+            return []
+        return [
+            *map(stem, name_words(self.calls[call][1].name[:256])),
+            *map(stem, self._arguments[call][:LONGEST].split()),
+        ]
 
     def made(self, identifier: str, tool: Tool, arguments: JSON) -> int:
         """Note that the agent made a call, so that its output finds it; returns the call's index."""
@@ -206,7 +224,7 @@ class History:
         self._arguments.append(" | ".join(_said(values[:32])).join("  "))
         self.reached.append(set() if tool.acts else self._found_in(values[:8]))
         if any(map(self._comes_from_request, values)):
-            self.pointing.add(index)
+            self.named.add(index)
         return index
 
     def _found_in(self, values: list[JSON]) -> set[int]:
@@ -258,7 +276,7 @@ class History:
 
     def pointed(self, record: int, telling: set[str]) -> bool:
         """True when the user pointed to a record: by a name in it, or by a call made with words of his."""
-        return self.record_call[record] in self.pointing or not telling.isdisjoint(self.records[record])
+        return self.record_call[record] in self.named or not telling.isdisjoint(self.records[record])
 
     def delegated(self, tool: Tool) -> tuple[dict[int, float], bool]:
         """Records that delegations open to calls of this tool, and how far; whether one names no source.
@@ -311,7 +329,7 @@ class History:
 
 def _copied(value: Any) -> Any:
     """A copy of a container and of the containers in it that grow; everything else is never changed."""
-    if isinstance(value, Vectors):
+    if isinstance(value, (Vectors, Pointing)):
         return value.fork()
     if isinstance(value, list):
         return [set(v) if isinstance(v, set) else v for v in value]

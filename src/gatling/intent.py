@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from gatling.delegation import QUOTED, handings, last_sentence, limit_words, names_a_kind, without_verbs
+from gatling.openness import Openness, openness
 from gatling.plan import Delegation
 from gatling.text import encoder, stem, words
 from gatling.tools.lexicon import VERBS
@@ -51,6 +52,8 @@ class Request:
         self.delegations: list[Delegation] = []
         self.only: list[frozenset[str]] = []
         """For each delegation, stems of words for the one kind of call it is limited to, empty for any."""
+        self.openness = Openness()
+        """The highest of each over the messages, short confirmations aside."""
         self._last = ""
 
     def add(self, text: str) -> None:
@@ -58,6 +61,8 @@ class Request:
         self.words.update(words(text))
         self.sentences.append(text)
         self.names.update(_names(text))
+        if not confirms(text):
+            self.openness = Openness(*map(max, self.openness, openness(text)))
         for delegation, only in _delegations(self._last, text[:EXAMINED]):
             self.delegations.append(delegation)
             self.only.append(only)

@@ -147,6 +147,9 @@ class Explanation:
     the prose that a tool carries), whichever is more."""
     values: float
     """How many such values, each by its rarity, at most 3."""
+    around: float
+    """Share of the deciding arguments' information that stands in this span or near it in its record: an
+    order's values may follow it line by line."""
     elsewhere: float
     """Share of the deciding arguments' information that stands in other texts and not in this span's record:
     who makes an agent act tells it with what."""
@@ -171,8 +174,9 @@ class Explanation:
     request."""
     verb: bool
     """The span has a verb for what the call does, and the request has none."""
-    pointed: bool
-    """The user pointed to the span's source: its record or its call carries a name from the request."""
+    pointing: float
+    """How much of the request's words, by their information, the span's record and the call it answers carry,
+    as a share of what the record that carries most does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,10 @@ class ToolCall:
     """Share of the arguments' information that stands in the request: [0, 1]."""
     asked: bool = False
     """It has side effects, and the request has a verb for each of them."""
+    open: float = 0.0
+    """How likely the request leaves what is to be done to a text: [0, 1]."""
+    details: float = 0.0
+    """How likely it says what is to be done and leaves the details to a text: [0, 1]."""
     explanations: tuple[Explanation, ...] = ()
     """Untrusted spans that may explain the call."""
 

@@ -8,14 +8,14 @@ inverted index of their rarest word, meanings among the latest spans (`meaning.W
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
 from gatling.history import History
-from gatling.meaning import INDEXED_BITS, TEMPERATURE
+from gatling.meaning import INDEXED_BITS, TELLING_BITS, TEMPERATURE
 from gatling.plan import (
     JSON,
     SIDE_EFFECTS,
@@ -42,6 +42,15 @@ LONG_VALUE = 12
 """Values of more words than this are matched by the share of their words, not as a whole."""
 
 _OF_TOOLS = (TrustTier.UNTRUSTED, TrustTier.VERIFIED)
+
+NEAR = 8
+"""Spans before and after one that are looked at for values beside it."""
+
+PARTS = 16
+"""Telling parts looked at of one value that stands nowhere as a whole."""
+
+_PART = re.compile(r"[^\s\"'`<>(){}\[\],;|&=?#]+")
+_TELLING_PART = re.compile(r"\d|\w[@/.:_-]+\w")
 
 MAX_ARGUMENTS = 256
 """Argument leaves traced per call; a call with more is escalated."""
@@ -88,7 +97,9 @@ def trace(
         overlap=sum(b for w, b in said.items() if w in history.known) / (sum(said.values()) or 1.0),
         coverage=sum(min(v.bits, 60.0) * v.known for v in traced) / total,
         asked=bool(sides := tool.effects & SIDE_EFFECTS) and sides <= history.effects,
-        explanations=_explanations(history, tool, traced, vectors, support, total, telling),
+        open=history.request.openness.open,
+        details=history.request.openness.details,
+        explanations=_explanations(history, tool, traced, vectors, support, total),
     )
     return node, tuple(_edges(history, index, traced))
 
@@ -107,8 +118,7 @@ def _values(history: History, arguments: JSON) -> Iterable[_Value]:
             continue
         known = sum(measure(w) for w in ws if w in history.known) / bits
         origins, tier = _origins(history, text, ws, known)
-        rarity = 1 / (1 + float(np.exp(-(bits - 18) / 4)))
-        yield _Value(path, text, ws, bits, known, origins, tier, rarity)
+        yield _Value(path, text, ws, bits, known, origins, tier, _rarity(bits))
 
 
 def _origins(
@@ -137,6 +147,27 @@ def _origins(
     if not origins:
         return [], TrustTier.USER if known > 0.99 else None
     return origins, history.spans[origins[0].span].tier
+
+
+def _parts(history: History, value: _Value) -> Iterator[_Value]:
+    """Addresses, links, paths and numbers inside a value that stands nowhere as a whole, where they stand: a
+    command has a stranger's link in it, a link his host before what it carries out."""
+    if value.tier is not None and len(value.words) <= LONG_VALUE:
+        return
+    measure = encoder().bits
+    found = (part.group().strip(".:!-/*_") for part in _PART.finditer(visible(value.text[:20_000])))
+    for text in islice(dict.fromkeys(part for part in found if _TELLING_PART.search(part)), PARTS):
+        ws = value_words(text)
+        bits = sum(map(measure, ws))
+        if bits < TELLING_BITS or all(w in history.known for w in ws):
+            continue
+        if origins := _whole_origins(history, text, ws):
+            tier = history.spans[origins[0].span].tier
+            yield _Value(value.path, text, ws, bits, 0.0, origins, tier, _rarity(bits))
+
+
+def _rarity(bits: float) -> float:
+    return 1 / (1 + float(np.exp(-(bits - 18) / 4)))
 
 
 def _trusted_origins(history: History, text: str, ws: list[str]) -> list[Origin]:
@@ -218,7 +249,6 @@ def _explanations(
     vectors: Matrix,
     support: float,
     total: float,
-    telling: set[str],
 ) -> tuple[Explanation, ...]:
     rows, background, ids = history.untrusted.latest()
     if not ids:
@@ -228,7 +258,7 @@ def _explanations(
     call = np.maximum(closeness[:, 0], closeness[:, 2])
     likelihood = closeness[:, 1] / TEMPERATURE - background
     held: dict[int, list[_Value]] = {}
-    for value in traced:
+    for value in chain(traced, *(_parts(history, v) for v in traced if not _prose(tool, v))):
         if value.tier is TrustTier.UNTRUSTED and len(value.words) <= LONG_VALUE:
             for origin in value.origins:
                 if history.notes[origin.span].row >= 0:
@@ -262,6 +292,7 @@ def _explanations(
     asked = sum(weight for word, weight in name.items() if word in history.stems)
     own = (tool.effects & SIDE_EFFECTS or tool.effects) - history.effects
     deciding = [v for v in traced if not _prose(tool, v)] or traced
+    decisive = {v.path for v in deciding}
     decided = sum(v.bits for v in deciding) or 1.0
     taken = {w for v in traced for w in v.words}
     standing = [(v.bits, _records(history, v)) for v in deciding if v.tier in _OF_TOOLS]
@@ -276,6 +307,8 @@ def _explanations(
         bits_of_prose = 0.3 * sum(encoder().bits(w) for w in long_words if f" {w} " in note.piece.padded)
         delegated = handed.get(note.record, 0.5 * unnamed)
         fields = set(name_words(span.path)) if values else set()
+        decisive_here = [v for v in values if v.path in decisive]
+        stated = sum(v.bits for v in decisive_here if _stated(v, fields, span.text))
         out.append(
             Explanation(
                 span=number,
@@ -285,8 +318,12 @@ def _explanations(
                 coherence=note.piece.coherence,
                 belonging=note.piece.belonging,
                 information=min(bits + bits_of_prose, 50.0) / 50.0,
-                share=max(min(bits, total) / total, sum(v.bits for v in values if v in deciding) / decided),
-                values=min(3.0, sum(v.rarity for v in values)),
+                share=max(
+                    min(bits, total) / total,
+                    min(1.0, sum(v.bits for v in decisive_here) / decided),
+                ),
+                values=min(3.0, sum({v.path: v.rarity for v in sorted(values, key=_rare)}.values())),
+                around=min(1.0, _around(history, number, held, decisive) / decided),
                 elsewhere=sum(bits for bits, records in standing if note.record not in records) / decided,
                 unused=bool(note.piece.telling) and not any(ws <= taken for ws in note.piece.telling),
                 prose=note.piece.prose,
@@ -294,16 +331,31 @@ def _explanations(
                 imperative=note.piece.imperative,
                 delegated=delegated,
                 sink=any(names_of(v.path) & tool.sinks for v in values),
-                slot=sum(v.bits for v in values if v in deciding and _stated(v, fields, span.text)) / decided,
+                slot=min(1.0, stated / decided),
                 named=max(
                     0.0, sum(weight for word, weight in name.items() if word in note.piece.stems) - asked
                 )
                 / named,
                 verb=not own.isdisjoint(note.piece.effects),
-                pointed=history.pointed(note.record, telling),
+                pointing=history.pointing.of(note.record),
             )
         )
     return tuple(out)
+
+
+def _around(history: History, span: int, held: dict[int, list[_Value]], decisive: set[str]) -> float:
+    """Information of the deciding values that stand in a span or near it in its record, each counted once."""
+    record = history.notes[span].record
+    near = (n for n in held if abs(n - span) <= NEAR and history.notes[n].record == record)
+    values = {(v.path, v.text): v.bits for n in near for v in held[n] if v.path in decisive}
+    by_path: dict[str, float] = {}
+    for (path, _), bits in values.items():
+        by_path[path] = by_path.get(path, 0.0) + min(bits, 60.0)
+    return sum(by_path.values())
+
+
+def _rare(value: _Value) -> float:
+    return value.rarity
 
 
 def _records(history: History, value: _Value) -> set[int]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gatling.energy.weights import analytic
 from gatling.evaluate import ScoredRun
-from gatling.evaluate.fusion import FEW, GRID, PART, fused, quality
+from gatling.evaluate.fusion import FEW, MOST, PART, fused, quality
 
 Make = Callable[..., ScoredRun]
 Terms = Callable[[np.random.Generator, bool], dict[str, float]]
@@ -79,8 +79,9 @@ def test_a_term_that_knows_all_still_never_decides_alone(run: Make) -> None:
     def oracle(random: np.random.Generator, bad: bool) -> dict[str, float]:
         return {"flow": 5 * random.random(), "latent": 10.0 * bad}
 
-    found = fused(some(run, oracle, 200), KNOWN)
-    assert found["latent"] == max(GRID) == 0.5
+    runs = some(run, oracle, 200)
+    assert fused(runs, KNOWN)["latent"] == MOST == 0.5
+    assert fused(runs, KNOWN, 0.2)["latent"] == 0.2
 
 
 def test_gains_that_are_known_stay(run: Make) -> None:

@@ -371,6 +371,7 @@ _EXPLANATION = _plain(
     information=_FLOAT,
     share=_FLOAT,
     values=_FLOAT,
+    around=_FLOAT,
     elsewhere=_FLOAT,
     unused=_BOOL,
     prose=_FLOAT,
@@ -381,7 +382,7 @@ _EXPLANATION = _plain(
     slot=_FLOAT,
     named=_FLOAT,
     verb=_BOOL,
-    pointed=_BOOL,
+    pointing=_FLOAT,
 )
 _CALL = _plain(
     ToolCall,
@@ -397,6 +398,8 @@ _CALL = _plain(
     overlap=_FLOAT,
     coverage=_FLOAT,
     asked=_BOOL,
+    open=_FLOAT,
+    details=_FLOAT,
     explanations=List(_EXPLANATION),
 )
 _SPAN = _plain(

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from gatling import __version__
 from gatling.energy import Weights, analytic
 from gatling.energy.calibration import Calibration
-from gatling.evaluate.fusion import fused
+from gatling.evaluate.fusion import MOST, fused
 from gatling.evaluate.scored import ScoredRun
 from gatling.evaluate.scoring import score
 from gatling.model.bundle import Arrays, Bundle, BundleError, Card
@@ -38,14 +38,15 @@ def assemble(
     command: str,
     tools: JSON = None,
     budget: float = 0.01,
+    most: float = MOST,
     workers: int = 1,
     told: Callable[[int], None] = lambda runs: None,
 ) -> Bundle:
     """The bundle of a folder that `gatling train` wrote.
 
     `inputs` are the builds, of which the split `validation` is taken, and the labelled traces that it was
-    trained with, of which the groups that it was not trained on are. Gains are chosen on all of these
-    runs, and the thresholds set on the benign ones.
+    trained with, of which the groups that it was not trained on are. Gains up to `most` are chosen on all of
+    these runs, and the thresholds set on the benign ones.
 
     Raises:
         BundleError: the folder holds no trained network, or too few benign validation runs.
@@ -72,7 +73,7 @@ def assemble(
     runs = score(
         inputs, plain, split="validation", tools=tools, skip=origins.groups, workers=workers, told=told
     )
-    gains = fused(runs, weights.gains)
+    gains = fused(runs, weights.gains, most)
     chosen = weights.model_copy(update={"gains": gains})
     source = (*weights.source, command)
     found = thresholds(runs, chosen, budget)

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from gatling.evaluate.scored import ScoredRun
 
-GRID = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+STEP = 0.1
+"""Of the grid of gains."""
+MOST = 0.5
 """A learned term corroborates and never decides alone: validation runs are like those that it learnt from and
 cannot tell how it does on agents that it has never seen. The cap was set by hand."""
 PART = 0.1
@@ -35,8 +37,8 @@ def quality(scores: Array, violating: NDArray[np.bool_]) -> float:
     return float(roc_auc_score(violating, scores, max_fpr=PART))
 
 
-def fused(runs: Sequence[ScoredRun], gains: Mapping[str, float]) -> dict[str, float]:
-    """Gains for the terms that some call has and `gains` lacks, beside those that `gains` has.
+def fused(runs: Sequence[ScoredRun], gains: Mapping[str, float], most: float = MOST) -> dict[str, float]:
+    """Gains up to `most` for the terms that some call has and `gains` lacks, beside those that `gains` has.
 
     What counts is the mean over data sets of `quality`, so that a large set does not drown a small one. A
     gain is raised only where that wins `LEAST`; without a set that has `FEW` runs of both sides it stays 0.
@@ -50,12 +52,13 @@ def fused(runs: Sequence[ScoredRun], gains: Mapping[str, float]) -> dict[str, fl
         row = np.array([tried[name] for name in names])
         return float(np.mean([part.quality(row) for part in sets]))
 
+    grid = [round(STEP * step, 1) for step in range(round(most / STEP) + 1)]
     improved = bool(sets)
     while improved:
         improved = False
         for name in sorted(names - gains.keys()):
             now = worth(found)
-            reached, less = max((worth({**found, name: gain}), -gain) for gain in GRID)
+            reached, less = max((worth({**found, name: gain}), -gain) for gain in grid)
             if reached > now + LEAST:
                 improved = True
                 found[name] = -less
