@@ -197,7 +197,8 @@ def calling(
     overlap: float = 0.0,
     coverage: float = 0.0,
     asked: float = 0.0,
-    openness: tuple[float, float] = (0.0, 0.0),
+    opened: float = 0.0,
+    details: float = 0.0,
 ) -> ToolCall:
     return ToolCall(
         *("a", "send_email", {}, frozenset({Effect.SEND}), Scope()),
@@ -205,8 +206,8 @@ def calling(
         overlap=overlap,
         coverage=coverage,
         asked=asked > 0.5,
-        open=openness[0],
-        details=openness[1],
+        open=opened,
+        details=details,
         explanations=explanations,
     )
 
@@ -241,14 +242,12 @@ def test_what_request_and_policy_explain_lowers_the_hierarchys_energy(
     assert high <= low + 1e-9
 
 
-@given(explanation=EXPLANATIONS, values=st.tuples(UNIT, UNIT), details=st.booleans())
+@pytest.mark.parametrize("name", ["opened", "details"])
+@given(explanation=EXPLANATIONS, values=st.tuples(UNIT, UNIT))
 def test_the_more_a_request_leaves_to_a_text_the_lower_the_hierarchys_energy(
-    explanation: Explanation, values: tuple[float, float], details: bool
+    name: str, explanation: Explanation, values: tuple[float, float]
 ) -> None:
-    low, high = (
-        hierarchy(calling(explanation, openness=(0.0, value) if details else (value, 0.0)))
-        for value in sorted(values)
-    )
+    low, high = (hierarchy(calling(explanation, **{name: value})) for value in sorted(values))
     assert high <= low + 1e-9
 
 

@@ -50,7 +50,9 @@ def recited(row: Row, index: int, span: int) -> Row:
 
 
 def explained(row: Row, span: int) -> Row:
-    found = Explanation(span, 0, 0, 0, 0, 0, 0, 0, 0, 0, False, 0, False, False, 0, False, 0, 0, False, False)
+    found = Explanation(
+        *(span, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, False, 0, False, False, 0, False, 0, 0, False, 0)
+    )
     return replace(row, calls=(replace(row.calls[0], explanations=(found,)), *row.calls[1:]))
 
 
