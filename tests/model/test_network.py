@@ -21,7 +21,14 @@ from gatling.model.encoders import Network, NetworkConfig
 from gatling.model.examples import Example
 from gatling.model.network import NetworkError, NumpyNetwork, State, shapes
 from gatling.model.tensors import PlanDataset, collate
-from gatling.model.view import EXPLANATION_NUMBERS, Items, View
+from gatling.model.view import (
+    ARGUMENT_NUMBERS,
+    CALL_NUMBERS,
+    EXPLANATION_NUMBERS,
+    ROLES,
+    Items,
+    View,
+)
 from gatling.text import encoder
 
 Weights = dict[str, NDArray[Any]]
@@ -148,7 +155,9 @@ def test_the_largest_view_with_the_largest_weights_gives_energies() -> None:
     def items(numbers: int, rows: int) -> Items:
         return Items(words[:rows], np.full((rows, numbers), 1e6, np.float32))
 
-    view = View(items(4, 12), items(17, 2), items(10, 10), items(len(EXPLANATION_NUMBERS), 10), ())
+    intent, call = items(len(ROLES), 12), items(len(CALL_NUMBERS), 2)
+    arguments = items(len(ARGUMENT_NUMBERS), 10)
+    view = View(intent, call, arguments, items(len(EXPLANATION_NUMBERS), 10), ())
     weights = {name: array * 1e6 for name, array in weights_of(trained(CONFIG)).items()}
     with np.errstate(all="raise", under="ignore"):
         reading = NumpyNetwork(asdict(CONFIG), weights).step(view, 0, None, State())
