@@ -34,8 +34,8 @@ HEAD = """\
 
 Runs of ten undefended agents in AgentDyn's dailylife suite (SaFo-Lab/AgentDyn @ 5353cf7, MIT). Gatling runs
 with its default policy; its weights were fitted on the suites shopping and github and on benign runs of
-ToolEmu and PrivacyLens with requests of BFCL slipped in, and on invented agents (`refit/`), not on this suite.
-Beside it, on the same runs:
+ToolEmu and PrivacyLens with requests of BFCL slipped in, and on invented agents (`refit/`), not on this
+suite. Beside it, on the same runs:
 
 - taint rule: flag a side effect after anything untrusted was read;
 - text classifier: TF-IDF and logistic regression ({quality}); a call with a

@@ -9,7 +9,7 @@ dailylife is not read, nor are the agents held out, nor generated worlds, on whi
 
 The analytic weights are those of `refit/hierarchy.py`, and the thresholds are set as there: on the benign
 twins of attacks in simulated worlds, which neither training nor the choice of gains saw. They are hard, so
-three in a hundred of them may be escalated, and denied a fifth of that or what their number supports.
+four in a hundred of them may be escalated, and denied a fifth of that or what their number supports.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OUT = HERE.parent / "src/gatling/model/default.safetensors"
 CALIBRATION_SIZE, CALIBRATION_SEED = 5_000, 12
 RECIPE = HERE / "default.toml"
 SUITES = ("shopping_plain", "github_plain")
-BUDGET = 0.03
+BUDGET = 0.04
 MOST = 0.8
 """The highest gain the network may get. It has learnt from many agents, and on those held out it does better
 than the analytic terms."""
