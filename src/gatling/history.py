@@ -7,9 +7,9 @@ call's arguments came from and what explains it is read off by `gatling.provenan
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from gatling.intent import Request, confirms
@@ -125,9 +125,7 @@ class History:
         self.request.add(text)
         said = words(text[:20_000])
         self.stems.update(map(stem, said))
-        read = [(note.record, note.piece.stems) for note in self.notes.values()]
-        answered = ((record, self._stems(call)) for record, call in enumerate(self.record_call))
-        self.pointing.ask(text, chain(read, answered))
+        self.pointing.ask(text, self._carried())
         self.effects.update(*(VERBS[word] for word in said if word in VERBS))
         self._trust(text, TrustTier.USER, "user")
 
@@ -166,7 +164,7 @@ class History:
             and tool.output is TrustTier.VERIFIED
             and read.length <= CONFIRMATION
         )
-        first, own = len(self.records), self._stems(-1 if call is None else call)
+        first, own = len(self.records), [] if call is None else self._stems(call)
         notes, postings, holders = self.notes, self.postings, self.holders
         row = len(self.untrusted.spans)
         numbers: tuple[list[int], list[int]] = ([], [])  # spans of strangers, spans of the service
@@ -206,10 +204,14 @@ class History:
 
     # Calls
 
+    def _carried(self) -> Iterator[tuple[int, Iterable[str]]]:
+        """What each record carries, by stems: those of its texts, and those of the call it answers."""
+        yield from ((note.record, note.piece.stems) for note in self.notes.values())
+        own = [self._stems(call) for call in range(len(self.calls))]
+        yield from ((record, own[call]) for record, call in enumerate(self.record_call) if call >= 0)
+
     def _stems(self, call: int) -> list[str]:
-        """Stems of a call's tool and arguments; none for -1."""
-        if call < 0:
-            return []
+        """Stems of a call's tool and arguments."""
         return [
             *map(stem, name_words(self.calls[call][1].name[:256])),
             *map(stem, self._arguments[call][:LONGEST].split()),

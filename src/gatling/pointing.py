@@ -31,20 +31,25 @@ class Pointing:
         return twin
 
     def ask(self, text: str, read: Iterable[tuple[int, Iterable[str]]]) -> None:
-        """Take in a user's message; `read` are the stems of what was read before, each with its record."""
+        """Take in a user's message; `read` are the stems of what was read before, each with its record. They
+        are gone through only if the message has words that none before it had."""
         bits = encoder().bits
+        new: dict[str, float] = {}
         for word in value_words(text[:LONGEST]):
-            if bits(word) > INDEXED_BITS:
-                self._asked.setdefault(stem(word), bits(word))
+            if bits(word) > INDEXED_BITS and stem(word) not in self._asked:
+                new.setdefault(stem(word), bits(word))
+        if not new:
+            return
+        self._asked |= new
         for record, stems in read:
-            self._carried[record].update(w for w in stems if w in self._asked)
+            self._carried[record] |= new.keys() & stems
         self._bits.clear()
         self._most = 0.0
         self.weigh()
 
     def begin(self, stems: Iterable[str]) -> None:
         """Begin a record that answers a call whose tool and arguments have these stems."""
-        self._carried.append({w for w in stems if w in self._asked})
+        self._carried.append(self._asked.keys() & stems)
 
     def read(self, record: int, stems: frozenset[str]) -> None:
         """Note the stems of one of a record's texts; `weigh` once they are all noted."""
@@ -53,8 +58,9 @@ class Pointing:
     def weigh(self) -> None:
         """Weigh the records that were read since the last time."""
         # In order: a sum of floats must not depend on the process's hash seed.
-        self._bits += [sum(self._asked[w] for w in sorted(s)) for s in self._carried[len(self._bits) :]]
-        self._most = max(self._bits, default=0.0)
+        found = [sum(self._asked[w] for w in sorted(s)) for s in self._carried[len(self._bits) :]]
+        self._bits += found
+        self._most = max([self._most, *found])
 
     def of(self, record: int) -> float:
         """The record's share of the information that the record with most carries: [0, 1]."""

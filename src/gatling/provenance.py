@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
+from operator import attrgetter
 
 import numpy as np
 
@@ -322,7 +323,9 @@ def _explanations(
                     min(bits, total) / total,
                     min(1.0, sum(v.bits for v in decisive_here) / decided),
                 ),
-                values=min(3.0, sum({v.path: v.rarity for v in sorted(values, key=_rare)}.values())),
+                values=min(
+                    3.0, sum({v.path: v.rarity for v in sorted(values, key=attrgetter("rarity"))}.values())
+                ),
                 around=min(1.0, _around(history, number, held, decisive) / decided),
                 elsewhere=sum(bits for bits, records in standing if note.record not in records) / decided,
                 unused=bool(note.piece.telling) and not any(ws <= taken for ws in note.piece.telling),
@@ -348,14 +351,7 @@ def _around(history: History, span: int, held: dict[int, list[_Value]], decisive
     record = history.notes[span].record
     near = (n for n in held if abs(n - span) <= NEAR and history.notes[n].record == record)
     values = {(v.path, v.text): v.bits for n in near for v in held[n] if v.path in decisive}
-    by_path: dict[str, float] = {}
-    for (path, _), bits in values.items():
-        by_path[path] = by_path.get(path, 0.0) + min(bits, 60.0)
-    return sum(by_path.values())
-
-
-def _rare(value: _Value) -> float:
-    return value.rarity
+    return sum(min(bits, 60.0) for bits in values.values())
 
 
 def _records(history: History, value: _Value) -> set[int]:
