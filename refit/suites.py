@@ -2,7 +2,7 @@
 
 Each file of `suites/` is one agent: its tools, tasks with two ways of doing each (whole runs, with slots in
 the tools' outputs at which strangers may write), and goals of attackers, each in six wordings, with two ways
-of carrying it out and three sentences by which a user would ask for it himself. About half of the tasks
+of carrying it out and three sentences by which a user would ask for it himself. Two in five of the tasks
 hand over: the request leaves what is to be done to a text that the agent reads. The files were written by
 language models, each given a domain and this form and nothing else: no data set, no benchmark, not each
 other's work.
@@ -25,7 +25,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 FOLDER = Path(__file__).with_name("suites")
-HELD_OUT = ("campus", "club", "phone", "property")
+HELD_OUT = (
+    *("airline", "analyst", "banking", "campus", "cloud", "club", "council", "gestoria", "inbox"),
+    *("moderation", "phone", "procurement", "property", "returns"),
+)
 """Suites that nothing is fitted on."""
 SLOT = "{{slot}}"
 CLEAN = 3
