@@ -1,15 +1,15 @@
-"""Remake the bundle that ships, `src/gatling/model/default.safetensors`; about twenty minutes on two cores.
+"""Remake the bundle that ships, `src/gatling/model/default.safetensors`; about half an hour on two cores.
 
     python refit/default.py DATA WORK
 
 DATA is the folder that the benchmarks take (`benchmarks/README.md`), WORK a folder for what is made on the
-way; run again, it goes on where it was. Trained on runs of many agents: AgentDyn's suites shopping and github
-without wrappers, spliced runs (`refit/splice.py`) and invented agents (`refit/suites.py`). The suite
-dailylife is not read, nor are the agents held out, nor generated worlds, on which the thresholds rest.
+way; run again, it goes on where it was. Trained on runs of many agents: AgentDyn's suites shopping and
+github, raw and without wrappers, spliced runs (`refit/splice.py`) and invented agents (`refit/suites.py`).
+The suite dailylife is not read, nor are the agents held out, nor generated worlds.
 
-The analytic weights are those of `refit/hierarchy.py`, and the thresholds are set as there: on the benign
-twins of attacks in simulated worlds, which neither training nor the choice of gains saw. They are hard, so
-four in a hundred of them may be escalated, and denied a fifth of that or what their number supports.
+The analytic weights are those of `refit/hierarchy.py`. The thresholds rest on the benign runs of nine
+invented agents (`suites.CALIBRATION`), which neither training nor the choice of gains saw: BUDGET of them may
+be escalated, and denied a fifth of that or what their number supports.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from suites import CALIBRATION
+
 from gatling.evaluate.assembly import LIMITS, assemble, thresholds
 from gatling.evaluate.scoring import score
 from gatling.model.bundle import Bundle, Data
@@ -25,14 +27,12 @@ from gatling.runtime.inputs import load_schemas
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "src/gatling/model/default.safetensors"
-CALIBRATION_SIZE, CALIBRATION_SEED = 5_000, 12
 RECIPE = HERE / "default.toml"
-SUITES = ("shopping_plain", "github_plain")
+SUITES = ("shopping", "shopping_plain", "github", "github_plain")
 BUDGET = 0.04
-MOST = 0.8
+MOST = 1.0
 """The highest gain the network may get. It has learnt from many agents, and on those held out it does better
 than the analytic terms."""
-TWINS = ("clean", "resisted", "authorised")
 LEARNT = "It was trained on runs of undefended agents and of invented ones, in English above all."
 LICENCES = {
     "agentdyn": "MIT (SaFo-Lab/AgentDyn @ 5353cf7)",
@@ -70,7 +70,8 @@ def main() -> None:
     """Build, train, assemble, and write the bundle."""
     data, work = Path(sys.argv[1]) / "data", Path(sys.argv[2])
     work.mkdir(parents=True, exist_ok=True)
-    trained, spliced, invented = work / "model", work / "splice.jsonl.gz", work / "invented.jsonl.gz"
+    trained, spliced = work / "model", work / "splice.jsonl.gz"
+    invented, unseen = work / "invented.jsonl.gz", work / "unseen.jsonl.gz"
     tools = data / "tools/agentdyn.json"
     if not spliced.exists():
         run(HERE / "splice.py", sys.argv[1], spliced)
@@ -89,11 +90,9 @@ def main() -> None:
         most=MOST,
         workers=2,
     )
-    size, seed = str(CALIBRATION_SIZE), str(CALIBRATION_SEED)
-    gatling("build", work / "calibration", "--size", size, "--seed", seed, "--workers", "2")
-    runs = score([work / "calibration"], assembled, split="train", workers=2)
-    twins = [run for run in runs if run.kind in (*TWINS, "hijacked")]
-    bundle = named(assembled.calibrated(thresholds(twins, assembled.weights, BUDGET)))
+    run(HERE / "suites.py", unseen, *CALIBRATION)
+    runs = score([unseen], assembled, workers=2)
+    bundle = named(assembled.calibrated(thresholds(runs, assembled.weights, BUDGET)))
     bundle.save(OUT)
     print(bundle.weights.gains, bundle.weights.calibration.escalate, bundle.weights.calibration.deny)
     print(f"{OUT}: {OUT.stat().st_size / 1e6:.2f} MB, {bundle.sha256}")

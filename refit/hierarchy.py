@@ -11,9 +11,9 @@ MIT), `traces/privacylens.jsonl.gz` (SALT-NLP/PrivacyLens @ 9c2ee07, MIT) and
 
 The hierarchy's weights are a logistic regression in which every quantity's sign is fixed (a few dozen attacks
 cannot be trusted to find signs), and a call is described by the span that explains it best under the weights
-of the round before (multiple-instance learning, after Andrews et al., 2002). Most of the weight lies on
-spliced runs (`refit/splice.py`), whose attacks are many, the rest on the suites, raw and without wrappers,
-and on runs of invented agents (`refit/suites.py`), of which four agents are held out.
+of the round before (multiple-instance learning, after Andrews et al., 2002). Two fifths of the weight lie on
+spliced runs (`refit/splice.py`), whose attacks are many, a fifth on the suites, raw and without wrappers,
+and the rest on runs of invented agents (`refit/suites.py`), of which fourteen agents are held out.
 The thresholds are set on runs in simulated worlds (`gatling.data.worlds`).
 Whether the span starts with a verb is blanked in half of the rows: how an attack sounds must not carry it.
 """
@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from splice import SEED, spliced
-from suites import HELD_OUT, agents, rows
+from suites import CALIBRATION, HELD_OUT, agents, rows
 
 from gatling import Auditor, __version__, read_trace
 from gatling.data.worlds.domain import domains
@@ -60,7 +60,7 @@ KIND_SHARE = {
 }
 """Weight of each kind of run in a fit, however many runs it has."""
 NAMES = tuple(hierarchy.SIGNS)
-SUITES_SHARE, SPLICED_SHARE, INVENTED_SHARE = 0.2, 0.6, 0.2
+SUITES_SHARE, SPLICED_SHARE, INVENTED_SHARE = 0.2, 0.4, 0.4
 """Of the weight. More on invented agents helps on those held out and harms on the suites."""
 GROUPS = 1200
 """Groups of simulated worlds that set the thresholds: about three thousand runs."""
@@ -280,9 +280,10 @@ def main() -> None:
     made = load_spliced(data)
     fitted = [c for c in made if _group(c) % 2 == 0]
     unseen = [c for c in made if _group(c) % 2]
-    invented = {name: load_invented(name) for name in agents()}
-    learned = [c for name, calls in invented.items() if name not in HELD_OUT for c in calls]
-    held_out = {name: invented[name] for name in HELD_OUT}
+    with ProcessPoolExecutor(2) as pool:
+        invented = dict(zip(agents(), pool.map(load_invented, agents()), strict=True))
+    held_out = {name: invented[name] for name in (*CALIBRATION, *HELD_OUT)}
+    learned = [c for name, calls in invented.items() if name not in held_out for c in calls]
     worlds = {"worlds": load_generated()}
     print(f"{'':38s}  runs  AUC                   recall at 1% FPR      flagged at the threshold")
     for left_out in SUITES:

@@ -152,7 +152,7 @@ def test_what_a_trace_does_not_say_stays_empty(model: Bundle, tmp_path: Path) ->
         ({"group": "g"}, "g"),
         ({"group": 7}, "7"),
         ({"group": "g", "suite": "bank"}, "g"),
-        ({"group": None, "suite": "bank", "user_task": "u1", "injection_task": "i2"}, "bank/u1/i2"),
+        ({"group": None, "suite": "bank", "user_task": "u1", "injection_task": "i2"}, "bank/u1"),
         ({"group": None, "suite": "bank", "user_task": "u1", "injection_task": None}, "bank/u1"),
         ({"group": None, "user_task": 0}, "0"),
         ({"group": None}, "1-clean"),

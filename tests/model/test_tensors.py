@@ -170,7 +170,8 @@ def test_a_traces_own_tools_come_before_those_given() -> None:
 def test_the_group_of_a_trace_is_the_one_it_names_or_its_tasks_or_its_own() -> None:
     tasks = {"suite": "mail", "user_task": "u-3", "injection_task": None}
     assert example_of(traced("clean", group="g", **tasks)).group == "g"
-    assert example_of(traced("clean", **tasks)).group == "mail/u-3"
+    for met in (tasks, {**tasks, "injection_task": "i-1"}):
+        assert example_of(traced("clean", **met)).group == "mail/u-3"
     assert example_of(traced("clean")).group == "t-1"
 
 

@@ -66,5 +66,7 @@ def test_siblings_are_labelled_and_a_hijack_follows_what_was_read(name: str, sui
             assert {*row["hijacked_calls"]} <= {*calls[first:]}
 
 
-def test_the_agents_held_out_are_some_of_them() -> None:
-    assert {*SUITES["HELD_OUT"]} < {*SUITES["agents"]()}
+def test_agents_held_out_for_thresholds_and_for_results_are_apart_and_some_of_them() -> None:
+    thresholds, results = {*SUITES["CALIBRATION"]}, {*SUITES["HELD_OUT"]}
+    assert not thresholds & results
+    assert thresholds | results < {*SUITES["agents"]()}

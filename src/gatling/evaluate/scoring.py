@@ -48,7 +48,7 @@ def score(
 
     A labelled trace is one in any format with `kind`, one of `VIOLATES`, in its row, and for hijacked ones,
     where they are known, `hijacked_calls`, the ids of the calls that carry out the attack. Its group is its
-    `group`, else its `suite`, `user_task` and `injection_task`, else its own id. One without `kind` is taken
+    `group`, else its `suite` and `user_task`, else its own id. One without `kind` is taken
     for `unlabelled`, where that is given. Runs of the groups whose `gatling.model.bundle.group_code` is in
     `skip` are left out. `told` hears how many runs are done.
 

@@ -37,6 +37,8 @@ _CODE = (
     "model/examples.py",
     "model/encoded.py",
     "energy/hierarchy.py",
+    "matching.py",
+    "trace/reader.py",
     "values.py",
     "text.py",
 )

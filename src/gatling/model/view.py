@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gatling.energy.hierarchy import SIGNS, privilege, quantities
+from gatling.matching import Words, matched, read
 from gatling.plan import (
     JSON,
     ArgumentProvenance,
@@ -36,6 +37,11 @@ ARGUMENTS, EXPLANATIONS = 10, 10
 """Argument leaves and explaining spans that the plan tower reads of one call."""
 LONGEST = 400
 """Characters of a text that are read."""
+REQUEST_START, REQUEST_END = 64, 32
+"""Words of a longer request that are matched with the call."""
+NAME, VALUES, MATCHED, OF_TEXT = 8, 32, 4, 40
+"""Words of a tool's name and of a call's values that are matched with texts, the explaining spans that are,
+and the words of each."""
 
 ROLES = ("user", "system", "verified", "delegated")
 """What a trusted text is; the last is a stranger's text that the user handed over to."""
@@ -55,6 +61,11 @@ CALL_NUMBERS = (
     "exposed",
     "arguments",
     "calls before",
+    "name in request",
+    "values in request",
+    "request in name",
+    "request in values",
+    "words of values",
 )
 ARGUMENT_NUMBERS = (
     "from the model",
@@ -65,8 +76,19 @@ ARGUMENT_NUMBERS = (
     "datum",
     "length",
 )
-EXPLANATION_NUMBERS = tuple(SIGNS)
-"""The quantities of the hierarchy term."""
+EXPLANATION_NUMBERS = (
+    *SIGNS,
+    "name in text",
+    "values in text",
+    "text in request",
+    "text in values",
+    "text in name",
+    "name in text, less in request",
+    "values in text, less in request",
+    "words of text",
+)
+"""The quantities of the hierarchy term, and how the text matches request and call (`gatling.matching`): 0 for
+all but the `MATCHED` that explain the call best."""
 
 
 class Items(NamedTuple):
@@ -113,13 +135,36 @@ def view(
     `trusted` are those of the `spans` before it that are no stranger's, in order within each tier; of the
     verified ones the latest `VERIFIED_TEXTS` do.
     """
+    asked = _request(tuple(s.text[:LONGEST] for s in trusted if s.tier is TrustTier.USER)[-USER_TEXTS:])
+    values = [word for value in _texts(call.arguments) for word in value_words(value[:LONGEST])[:24]]
+    name, held = _name(call.tool[:256]), read(values[:VALUES])
+    said = _Said(asked, name, held, matched(name, asked), matched(held, asked))
     return View(
         _intent(call, spans, trusted),
-        _call(call, before),
+        _call(call, before, values, said),
         _arguments(call.provenance),
-        _explanations(call, spans),
+        _explanations(call, spans, said),
         tuple(sorted({edge.source for edge in edges})),
     )
+
+
+class _Said(NamedTuple):
+    """What is matched with one another, and how the call matches the request; see `matched`."""
+
+    request: Words
+    name: Words
+    values: Words
+    asked_name: tuple[float, float]
+    asked_values: tuple[float, float]
+
+
+@lru_cache(maxsize=256)
+def _request(texts: tuple[str, ...]) -> Words:
+    """The words of the user's texts; calls of one run share them."""
+    words = [word for text in texts for word in _words(text)]
+    if len(words) > REQUEST_START + REQUEST_END:
+        words = words[:REQUEST_START] + words[-REQUEST_END:]
+    return read(words)
 
 
 @lru_cache(maxsize=2048)
@@ -147,7 +192,7 @@ def _intent(call: ToolCall, spans: Sequence[Span], trusted: Sequence[Span]) -> I
     return _items([text for of in texts for text in of], numbers, len(ROLES))
 
 
-def _call(call: ToolCall, before: int) -> Items:
+def _call(call: ToolCall, before: int, values: list[str], said: _Said) -> Items:
     scope = call.scope
     numbers = [
         *(float(effect in call.effects) for effect in Effect),
@@ -164,8 +209,12 @@ def _call(call: ToolCall, before: int) -> Items:
         float(bool(call.explanations)),
         math.log1p(len(call.provenance)) / 3,
         math.log1p(before) / 3,
+        said.asked_name[0],
+        said.asked_values[0],
+        said.asked_name[1],
+        said.asked_values[1],
+        len(said.values.bits) / VALUES,
     ]
-    values = [word for value in _texts(call.arguments) for word in value_words(value[:LONGEST])[:24]]
     return Items([name_words(call.tool[:256]), values[:96]], np.array([numbers, numbers], np.float32))
 
 
@@ -196,10 +245,44 @@ def _arguments(provenance: Sequence[ArgumentProvenance]) -> Items:
     return _items(texts, found, len(ARGUMENT_NUMBERS))
 
 
-def _explanations(call: ToolCall, spans: Sequence[Span]) -> Items:
+def _explanations(call: ToolCall, spans: Sequence[Span], said: _Said) -> Items:
     def strength(explanation: Explanation) -> float:
         return explanation.call + explanation.information + explanation.share
 
     kept = sorted(call.explanations, key=lambda e: (-strength(e), e.span))[:EXPLANATIONS]
-    numbers = [quantities(call, e) for e in kept]
+    numbers = [
+        (*quantities(call, e), *(_matches(spans[e.span].text, said) if at < MATCHED else _UNMATCHED))
+        for at, e in enumerate(kept)
+    ]
     return _items([spans[e.span].text for e in kept], numbers, len(EXPLANATION_NUMBERS))
+
+
+def _matches(text: str, said: _Said) -> tuple[float, ...]:
+    """The numbers of `EXPLANATION_NUMBERS` after the quantities."""
+    own = _text(text[:LONGEST])
+    named, in_name = matched(said.name, own)
+    held, in_values = matched(said.values, own)
+    return (
+        named,
+        held,
+        matched(own, said.request)[0],
+        in_values,
+        in_name,
+        named - said.asked_name[0],
+        held - said.asked_values[0],
+        len(own.bits) / OF_TEXT,
+    )
+
+
+_UNMATCHED = (0.0,) * (len(EXPLANATION_NUMBERS) - len(SIGNS))
+
+
+@lru_cache(maxsize=256)
+def _name(tool: str) -> Words:
+    return read(name_words(tool)[:NAME])
+
+
+@lru_cache(maxsize=256)
+def _text(text: str) -> Words:
+    """The first words of an explaining text; calls of one run are explained by the same ones."""
+    return read(_words(text)[:OF_TEXT])

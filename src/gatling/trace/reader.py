@@ -159,12 +159,13 @@ def numbered(messages: Iterable[Message]) -> tuple[Message, ...]:
 def group_of(row: Mapping[str, Any], id: str) -> str:
     """The group of a labelled trace, which siblings share.
 
-    Its `group`, else its `suite`, `user_task` and `injection_task`, else its own id.
+    Its `group`, else its `suite` and `user_task`, else its own id. Which attack a run met, if any, makes no
+    group: runs of one task with and without it are siblings.
 
-    >>> group_of({"suite": "bank", "user_task": "u1", "injection_task": None}, "7")
+    >>> group_of({"suite": "bank", "user_task": "u1", "injection_task": "i2"}, "7")
     'bank/u1'
     """
     if row.get("group") is not None:
         return str(row["group"])
-    names = [row[name] for name in ("suite", "user_task", "injection_task") if row.get(name) is not None]
+    names = [row[name] for name in ("suite", "user_task") if row.get(name) is not None]
     return "/".join(map(str, names)) or id
