@@ -34,6 +34,10 @@ MOST = 1.0
 """The highest gain the network may get. It has learnt from many agents, and on those held out it does better
 than the analytic terms."""
 LEARNT = "It was trained on runs of undefended agents and of invented ones, in English above all."
+THRESHOLDS = (
+    "Thresholds were set on benign runs of nine invented agents that it had not seen; set them on yours with "
+    "gatling calibrate."
+)
 LICENCES = {
     "agentdyn": "MIT (SaFo-Lab/AgentDyn @ 5353cf7)",
     "splice": "MIT (ToolEmu cases of bplaut/safety-persists-llm-agents @ cde0b8f, SALT-NLP/PrivacyLens @ "
@@ -58,7 +62,7 @@ def named(bundle: Bundle) -> Bundle:
     def licensed(part: Data) -> Data:
         return part.model_copy(update={"licence": LICENCES[part.name.replace("-", "_").partition("_")[0]]})
 
-    limits = (LEARNT, *LIMITS[1:])
+    limits = (LEARNT, *LIMITS[1:-1], THRESHOLDS)
     return Bundle(
         bundle.card.model_copy(update={"data": tuple(map(licensed, bundle.card.data)), "limits": limits}),
         bundle.arrays,
