@@ -211,9 +211,9 @@ def test_a_mirror_gives_the_rows_that_the_hub_gives(large: tuple[Form, Hub], tmp
     form, hub = large
     expected = list(loader(hub, tmp_path).load(form.source(), 200, 3))
     mirror = HFDatasetLoader(mirror=laid(hub, tmp_path))
-    asked = len(hub.log)
+    asked = len(hub.asked())
     assert list(mirror.load(form.source(), 200, 3)) == expected
-    assert len(hub.log) == asked
+    assert len(hub.asked()) == asked
 
 
 def test_what_can_be_read_in_part_is_fetched_in_part_and_what_cannot_says_so(

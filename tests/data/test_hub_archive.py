@@ -71,7 +71,7 @@ def test_an_archive_is_fetched_once_and_its_files_are_read(name: str, hub: Hub, 
     assert list(read(path, "*.jsonl")) == ["set/a.jsonl", "set/deep/b.jsonl"]
     assert list(read(path, "set/*.jsonl")) == ["set/a.jsonl"]
     assert archive.fetch(tmp_path) == path
-    assert len(hub.log) == 1
+    assert len(hub.asked()) == 1
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
@@ -84,7 +84,7 @@ def test_what_was_begun_is_gone_on_with(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"set\.tar\.gz.*HTTP 503"):
         archive.fetch(tmp_path, sleep=slept.append)
     assert read(archive.fetch(tmp_path)) == FILES
-    assert [asked.range for asked in hub.log if asked.sent == 50_000] == ["bytes=0-", "bytes=50000-"]
+    assert [asked.range for asked in hub.asked() if asked.sent == 50_000] == ["bytes=0-", "bytes=50000-"]
     assert hub.log[-1].range == "bytes=100000-"
     assert hub.sent("releases") - sum(a.sent for a in hub.log if a.status == 503) == len(data)
 
