@@ -1,4 +1,4 @@
-"""Remake the bundle that ships, `src/gatling/model/default.safetensors`; about half an hour on two cores.
+"""Remake the bundle that ships, `src/gatling/model/default.safetensors`; a quarter of an hour on two cores.
 
     python refit/default.py DATA WORK
 
@@ -8,8 +8,8 @@ github, raw and without wrappers, spliced runs (`refit/splice.py`) and invented 
 The suite dailylife is not read, nor are the agents held out, nor generated worlds.
 
 The analytic weights are those of `refit/hierarchy.py`. The thresholds rest on the benign runs of nine
-invented agents (`suites.CALIBRATION`), which neither training nor the choice of gains saw: BUDGET of them may
-be escalated, and denied a fifth of that or what their number supports.
+invented agents (`suites.CALIBRATION`), which neither training nor the search for gains reads: BUDGET of them
+may be escalated, and denied a fifth of that or what their number supports.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from splice import SEED, spliced
-from suites import CALIBRATION, HELD_OUT, agents, rows
+from suites import agents, learnt, rows
 
 from gatling import Auditor, __version__, read_trace
 from gatling.data.worlds.domain import domains
@@ -282,8 +282,8 @@ def main() -> None:
     unseen = [c for c in made if _group(c) % 2]
     with ProcessPoolExecutor(2) as pool:
         invented = dict(zip(agents(), pool.map(load_invented, agents()), strict=True))
-    held_out = {name: invented[name] for name in (*CALIBRATION, *HELD_OUT)}
-    learned = [c for name, calls in invented.items() if name not in held_out for c in calls]
+    learned = [c for name in learnt() for c in invented[name]]
+    held_out = {name: calls for name, calls in invented.items() if name not in learnt()}
     worlds = {"worlds": load_generated()}
     print(f"{'':38s}  runs  AUC                   recall at 1% FPR      flagged at the threshold")
     for left_out in SUITES:

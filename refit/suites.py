@@ -28,7 +28,7 @@ FOLDER = Path(__file__).with_name("suites")
 CALIBRATION = ("airline", "analyst", "banking", "campus", "cloud", "club", "council", "gestoria", "inbox")
 """Suites on whose benign runs the thresholds of the default bundle rest, and nothing else."""
 HELD_OUT = ("moderation", "phone", "procurement", "property", "returns")
-"""Suites that nothing rests on."""
+"""Suites on which neither weights nor thresholds rest; their totals were seen while both were worked on."""
 SLOT = "{{slot}}"
 CLEAN = 3
 """Clean runs of a task."""
@@ -199,6 +199,11 @@ def agents() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
+def learnt() -> list[str]:
+    """The suites that weights are fitted on."""
+    return [name for name in agents() if name not in (*CALIBRATION, *HELD_OUT)]
+
+
 def rows(name: str) -> Iterator[Row]:
     """A suite's runs as labelled traces."""
     suite = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
@@ -210,9 +215,8 @@ def rows(name: str) -> Iterator[Row]:
 def main() -> None:
     """Write agents' runs as labelled traces: `python refit/suites.py OUT.jsonl.gz [AGENT ...]`, without names
     those that are fitted on."""
-    chosen = sys.argv[2:] or [name for name in agents() if name not in (*CALIBRATION, *HELD_OUT)]
     with gzip.open(sys.argv[1], "wt", encoding="utf-8") as out:
-        for name in chosen:
+        for name in sys.argv[2:] or learnt():
             for row in rows(name):
                 out.write(_json(row) + "\n")
 
