@@ -1,4 +1,4 @@
-"""Remake the bundle that ships, `src/gatling/model/default.safetensors`; a quarter of an hour on two cores.
+"""Remake the bundle that ships, `src/gatling/model/default.safetensors`; half an hour on two cores.
 
     python refit/default.py DATA WORK
 
@@ -7,9 +7,9 @@ way; run again, it goes on where it was. Trained on runs of many agents: AgentDy
 github, raw and without wrappers, spliced runs (`refit/splice.py`) and invented agents (`refit/suites.py`).
 The suite dailylife is not read, nor are the agents held out, nor generated worlds.
 
-The analytic weights are those of `refit/hierarchy.py`. The thresholds rest on the benign runs of nine
-invented agents (`suites.CALIBRATION`), which neither training nor the search for gains reads: BUDGET of them
-may be escalated, and denied a fifth of that or what their number supports.
+The analytic weights are those of `refit/hierarchy.py`. Nine invented agents (`suites.CALIBRATION`) are for
+validation: by their runs the best step and the network's gain are chosen, and on the benign ones rest the
+thresholds: BUDGET of them may be escalated, and denied a fifth of that or what their number supports.
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
 from suites import CALIBRATION
 
-from gatling.evaluate.assembly import LIMITS, assemble, thresholds
-from gatling.evaluate.scoring import score
+from gatling.evaluate.assembly import LIMITS, assemble
 from gatling.model.bundle import Bundle, Data
+from gatling.model.corpus import Role, gather
+from gatling.model.encoded import Encoded
+from gatling.model.recipe import load
+from gatling.model.train import Standing, train
+from gatling.plan import JSON
 from gatling.runtime.inputs import load_schemas
 
 HERE = Path(__file__).parent
@@ -43,6 +48,7 @@ LICENCES = {
     "splice": "MIT (ToolEmu cases of bplaut/safety-persists-llm-agents @ cde0b8f, SALT-NLP/PrivacyLens @ "
     "9c2ee07, SaFo-Lab/AgentDyn @ 5353cf7) and Apache-2.0 (bfcl-eval 2026.3.23)",
     "invented": "Apache-2.0 (refit/suites of gatling)",
+    "unseen": "Apache-2.0 (refit/suites of gatling)",
 }
 
 
@@ -51,9 +57,23 @@ def run(*arguments: str | Path) -> None:
     subprocess.run([sys.executable, *map(str, arguments)], check=True)
 
 
-def gatling(*arguments: str | Path) -> None:
-    """Run the command line."""
-    run("-c", "from gatling.cli import main; main()", *arguments)
+def encoded(traces: list[Path], tools: JSON, role: Role, cache: Path) -> tuple[Encoded, list[Data]]:
+    """All runs of some traces, in one role, and where they are from."""
+    found = gather([], traces, tools, cache=cache, told=print)
+    parts: dict[str, Data] = {}
+    for part in found.data:
+        other = parts.get(part.name)
+        runs, groups = (
+            (part.runs + other.runs, part.groups + other.groups) if other else (part.runs, part.groups)
+        )
+        parts[part.name] = part.model_copy(update={"role": role, "runs": runs, "groups": groups})
+    return Encoded.join([found.training, found.validation]), [*parts.values()]
+
+
+def told(standing: Standing) -> None:
+    """Print where training stands, now and then."""
+    if standing.step % 100 == 0 or standing.measured:
+        print(f"step {standing.step}, loss {standing.loss:.3f}", standing.measured or "", flush=True)
 
 
 def named(bundle: Bundle) -> Bundle:
@@ -71,32 +91,33 @@ def named(bundle: Bundle) -> Bundle:
 
 
 def main() -> None:
-    """Build, train, assemble, and write the bundle."""
+    """Gather, train, assemble, and write the bundle."""
     data, work = Path(sys.argv[1]) / "data", Path(sys.argv[2])
     work.mkdir(parents=True, exist_ok=True)
     trained, spliced = work / "model", work / "splice.jsonl.gz"
     invented, unseen = work / "invented.jsonl.gz", work / "unseen.jsonl.gz"
-    tools = data / "tools/agentdyn.json"
+    tools = load_schemas(data / "tools/agentdyn.json")
     if not spliced.exists():
         run(HERE / "splice.py", sys.argv[1], spliced)
     if not invented.exists():
         run(HERE / "suites.py", invented)
     traces = [*(data / f"traces/agentdyn_{suite}.jsonl.gz" for suite in SUITES), spliced, invented]
-    given = [part for path in traces for part in ("--traces", path)]
-    gatling("train", *given, "--tools", tools, "--recipe", RECIPE, "--out", trained, "--threads", "2")
+    if not unseen.exists():
+        run(HERE / "suites.py", unseen, *CALIBRATION)
+    torch.set_num_threads(2)
+    training, learnt = encoded(traces, tools, "train", work / "learnt")
+    validation, checked = encoded([unseen], None, "validation", work / "checked")
+    train(load(str(RECIPE)), training, validation, trained, data=[*learnt, *checked], told=told)
     assembled = assemble(
         trained,
-        traces,
+        [unseen],
         name="default",
         command="python refit/default.py DATA WORK",
-        tools=load_schemas(tools),
         budget=BUDGET,
         most=MOST,
         workers=2,
     )
-    run(HERE / "suites.py", unseen, *CALIBRATION)
-    runs = score([unseen], assembled, workers=2)
-    bundle = named(assembled.calibrated(thresholds(runs, assembled.weights, BUDGET)))
+    bundle = named(assembled)
     bundle.save(OUT)
     print(bundle.weights.gains, bundle.weights.calibration.escalate, bundle.weights.calibration.deny)
     print(f"{OUT}: {OUT.stat().st_size / 1e6:.2f} MB, {bundle.sha256}")

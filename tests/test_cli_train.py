@@ -30,6 +30,7 @@ from tests.command import refused
 TINY = """
 batch = 64
 [network]
+compared = 8
 dimensions = 16
 hidden = 32
 heads = 2

@@ -21,7 +21,7 @@ from tests.model import tiny
 RECIPE = Recipe.model_validate(
     {
         "batch": 32,
-        "network": {"hidden": 8, "dimensions": 6, "heads": 2, "rounds": 2},
+        "network": {"hidden": 8, "dimensions": 6, "heads": 2, "compared": 8, "rounds": 2},
         "contrast": {"steps": 6},
         "validation": {"every": 3},
         "collapse": {"least_rank": 0.0, "least_deviation": 0.0},

@@ -22,7 +22,7 @@ from gatling.model.encoders import Network, NetworkConfig
 from gatling.model.optimiser import adamw, blind
 from gatling.model.recipe import Optimiser
 
-SMALL = NetworkConfig(dimensions=16, hidden=32, heads=2, rounds=1)
+SMALL = NetworkConfig(dimensions=16, hidden=32, heads=2, compared=8, rounds=1)
 
 
 def trained_once() -> tuple[Network, torch.optim.AdamW]:

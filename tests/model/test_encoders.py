@@ -16,7 +16,7 @@ from gatling.model.encoded import Encoded
 from gatling.model.encoders import Network, NetworkConfig, Output, attended
 from gatling.model.examples import Example
 from gatling.model.tensors import Batch, PlanDataset, collate
-from gatling.model.view import EXPLANATION_NUMBERS, Items, View
+from gatling.model.view import EXPLANATION_NUMBERS, MATCHED, Items, View
 
 SMALL = NetworkConfig(dimensions=12, hidden=16, heads=4, rounds=2)
 
@@ -124,16 +124,24 @@ def test_data_flow_is_heard_apart_from_sequence(network: Network, examples: list
     assert not close(said(network, [example]), said(network, [cut]), 1e-4)
 
 
-def shuffled(items: Items, random: np.random.Generator) -> Items:
-    order = random.permutation(len(items.words))
+def shuffled(items: Items, random: np.random.Generator, first: int) -> Items:
+    """Another order, in which the `first` come first."""
+    count = len(items.words)
+    order = np.concatenate(
+        [random.permutation(min(first, count)), random.permutation(np.arange(first, count))]
+    )
     return Items([items.words[at] for at in order], items.numbers[order])
 
 
 @pytest.mark.parametrize("field", ["intent", "arguments", "explanations"])
 def test_items_are_a_set(network: Network, examples: list[Example], field: str) -> None:
     random = np.random.default_rng(0)
+    first = MATCHED if field == "explanations" else 0  # those are read word by word
     others = [
-        replace(e, views=tuple(with_items(v, {field: shuffled(getattr(v, field), random)}) for v in e.views))
+        replace(
+            e,
+            views=tuple(with_items(v, {field: shuffled(getattr(v, field), random, first)}) for v in e.views),
+        )
         for e in examples
     ]
     assert max(len(getattr(view, field).words) for e in examples for view in e.views) > 2
@@ -212,7 +220,7 @@ def test_training_is_random_by_its_seed_and_evaluation_is_not(examples: list[Exa
 
 def test_without_dropouts_training_says_what_evaluation_says(examples: list[Example]) -> None:
     torch.manual_seed(0)
-    network = Network(replace(SMALL, text_dropout=0.0, imperative_dropout=0.0))
+    network = Network(replace(SMALL, text_dropout=0.0, word_dropout=0.0, imperative_dropout=0.0))
     batch = batch_of(examples)
     with torch.no_grad():
         assert close(network.train()(batch), network.eval()(batch), 0.0)
@@ -233,7 +241,7 @@ def reworded(example: Example) -> Example:
 def test_a_hidden_text_is_as_if_it_were_empty(examples: list[Example]) -> None:
     """Nearly all texts hidden, what texts say is nearly gone; the numbers stay."""
     torch.manual_seed(0)
-    network = Network(replace(SMALL, text_dropout=1 - 1e-9, imperative_dropout=0.0)).train()
+    network = Network(replace(SMALL, compared=0, text_dropout=1 - 1e-9, imperative_dropout=0.0)).train()
     with torch.no_grad():
         hidden = network(batch_of([reworded(e) for e in examples]))
         assert close(network(batch_of(examples)), hidden)
@@ -252,7 +260,7 @@ def emptied(example: Example) -> Example:
 
 def test_how_a_text_sounds_is_hidden_in_training_alone(examples: list[Example]) -> None:
     torch.manual_seed(0)
-    network = Network(replace(SMALL, text_dropout=0.0, imperative_dropout=1.0))
+    network = Network(replace(SMALL, text_dropout=0.0, word_dropout=0.0, imperative_dropout=1.0))
     column = EXPLANATION_NUMBERS.index("imperative")
 
     def sounding(example: Example, value: float) -> Example:
@@ -301,6 +309,8 @@ def test_lower_precision_stays_finite_and_close(network: Network, examples: list
         {"dimensions": 0},
         {"rounds": -1},
         {"text_dropout": 1.0},
+        {"word_dropout": 1.0},
+        {"compared": -1},
         {"imperative_dropout": 2},
     ],
     ids=str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -15,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from gatling.data.run import TERMS as TERM_NAMES
+from gatling.matching import Words, read
 from gatling.model import network as audit
+from gatling.model import word_network
 from gatling.model.encoded import Encoded
 from gatling.model.encoders import Network, NetworkConfig
 from gatling.model.examples import Example
@@ -32,7 +34,7 @@ from gatling.model.view import (
 from gatling.text import encoder
 
 Weights = dict[str, NDArray[Any]]
-CONFIG = NetworkConfig(dimensions=24, hidden=32, heads=4, rounds=2)
+CONFIG = NetworkConfig(dimensions=24, hidden=32, heads=4, compared=16, rounds=2)
 
 
 def trained(config: NetworkConfig, seed: int = 0) -> Network:
@@ -80,7 +82,12 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> None:
     def vector(words: tuple[str, ...]) -> Any:
         return encoder().embed([words])[0].astype(np.float16).astype(np.float32)
 
+    def words(words: Sequence[str]) -> Words:
+        found = read(words)
+        return found._replace(vectors=found.vectors.astype(np.float16).astype(np.float32))
+
     monkeypatch.setattr(audit, "_vector", vector)
+    monkeypatch.setattr(word_network, "read", words)
 
 
 @pytest.mark.usefixtures("stored")
@@ -90,7 +97,8 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> None:
         CONFIG,
         NetworkConfig(),
         NetworkConfig(dimensions=7, hidden=6, heads=1, rounds=0),
-        NetworkConfig(dimensions=5, hidden=9, heads=3, rounds=4),
+        NetworkConfig(dimensions=5, hidden=9, heads=3, rounds=4, compared=7),
+        NetworkConfig(dimensions=5, hidden=8, heads=2, rounds=1, compared=0),
     ],
     ids=lambda config: f"{config.hidden} x {config.rounds}",
 )
@@ -194,8 +202,8 @@ def test_empty_things_are_as_in_training(examples: list[Example], lacking: str) 
 
 
 def test_the_shapes_are_those_of_the_trained_network() -> None:
-    for config in (CONFIG, NetworkConfig(), replace(CONFIG, rounds=0)):
-        sizes = {name: getattr(config, name) for name in ("hidden", "dimensions", "heads", "rounds")}
+    for config in (CONFIG, NetworkConfig(), replace(CONFIG, rounds=0), replace(CONFIG, compared=0)):
+        sizes = {name: getattr(config, name) for name in audit.LARGEST}
         trained_shapes = {name: tuple(t.shape) for name, t in Network(config).state_dict().items()}
         assert shapes(**sizes) == trained_shapes
     assert len(TERM_NAMES) == audit.TERMS
@@ -219,6 +227,8 @@ def test_the_shapes_are_those_of_the_trained_network() -> None:
         (lambda c, w: c.update(rounds=10**9), "rounds is 1000000000, needs 0 to 64"),
         (lambda c, w: c.update(rounds=3), "array 'plan.rounds.2.first.bias' is missing"),
         (lambda c, w: c.update(dimensions="24"), "dimensions is '24'"),
+        (lambda c, w: c.update(compared=0), "array 'plan.words.asked.numbers.bias' is unknown"),
+        (lambda c, w: c.update(compared=-1), "compared is -1, needs 0 to 4096"),
     ],
 )
 def test_what_makes_no_network_is_told(change: Any, words: str) -> None:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +22,7 @@ from gatling import Auditor
 from gatling.data.columns import Row, table
 from gatling.data.run import Kind
 from gatling.data.shards import ShardError, ShardWriter, write_manifest
+from gatling.matching import MOST_BITS, read
 from gatling.model.encoded import CacheError, Encoded, cached, key_of
 from gatling.model.encoders import Network, NetworkConfig
 from gatling.model.examples import KINDS, Example, from_trace
@@ -29,7 +30,18 @@ from gatling.model.recipe import Kinds
 from gatling.model.scores import latent
 from gatling.model.stream import ShardStream
 from gatling.model.tensors import Batch, GroupBatchSampler, PlanDataset, collate, packed
-from gatling.model.view import View, views
+from gatling.model.view import (
+    MATCHED,
+    NAME,
+    OF_TEXT,
+    REQUEST_END,
+    REQUEST_START,
+    ROLES,
+    VALUES,
+    View,
+    ends,
+    views,
+)
 from gatling.text import encoder
 from gatling.tools import read_tools
 from gatling.trace import TraceError, read_trace
@@ -210,6 +222,13 @@ def test_encoding_loses_nothing_of_a_view(examples: list[Example], encoded: Enco
             start, end = encoded.explanations[call:][:2]
             agree(view.explanations.words, encoded.explanation_text[start:end])
             assert np.array_equal(view.explanations.numbers, encoded.explanation_numbers[start:end])
+            for words, text in zip(view.explanations.words, encoded.explanation_text[start:end], strict=True):
+                first, last = encoded.texts[text:][:2]
+                vectors, bits, _ = read(ends(words))
+                assert np.array_equal(
+                    vectors.astype(np.float16), encoded.word_vectors[encoded.word[first:last]]
+                )
+                assert np.array_equal(bits, encoded.word_bits[encoded.word[first:last]])
             start, end = encoded.sources[call:][:2]
             assert view.sources == tuple(encoded.source[start:end])
             call += 1
@@ -333,6 +352,50 @@ def test_a_batch_holds_its_runs_in_the_order_given(examples: list[Example], data
     assert edges
     firsts = {int(b) for b in begin[:-1]}
     assert batch.previous.tolist() == [-1 if at in firsts else at - 1 for at in range(sum(calls))]
+
+
+def test_a_batch_compares_the_words_that_an_audit_compares(
+    examples: list[Example], data: PlanDataset
+) -> None:
+    chosen = [7, 3, 0, 12, 0]
+    batch = collate([data[run] for run in chosen])
+    words, found = batch.words, [view for run in chosen for view in examples[run].views]
+
+    def agree(place: Tensor, expected: list[str]) -> None:
+        there = place[place > 0]
+        assert not place[len(there) :].any()
+        vectors, bits, _ = read(expected)
+        assert np.array_equal(words.vectors[there].numpy(), vectors.astype(np.float16).astype(np.float32))
+        assert np.allclose(words.bits[there].numpy(), bits / MOST_BITS)
+
+    for call, view in enumerate(found):
+        place, request = words.asked[:, words.asked_of[call]]
+        name, values = view.call.words[0][:NAME], view.call.words[1][:VALUES]
+        agree(words.call[place], [*name, *values])
+        assert words.named[place].sum() == len(name) == words.named[place][: len(name)].sum()
+        users = view.intent.numbers[:, ROLES.index("user")] == 1
+        said = [word for text, user in zip(view.intent.words, users, strict=True) if user for word in text]
+        agree(words.request[request], ends(said))
+        of_call = torch.nonzero(batch.explanation_of[words.explanation] == call)[:, 0]
+        assert len(of_call) == min(MATCHED, len(view.explanations.words))
+        for at, text in zip(of_call, view.explanations.words, strict=False):
+            asked, told, echoed = words.meeting[:, words.meeting_of[at]]
+            assert asked == words.asked_of[call]
+            assert words.echoed[0, echoed] == place
+            assert words.echoed[1, echoed] == words.told[0, told]
+            assert words.told[1, told] == request
+            agree(words.text[words.told[0, told]], text[:OF_TEXT])
+
+
+def test_of_a_long_request_the_ends_are_compared() -> None:
+    said = ["".join(letters) for letters in product("kltm", "aeiou", "nrbdg")]
+    messages = [{"role": "user", "content": " ".join(part)} for part in (said[:60], said[60:])]
+    row = traced("clean")
+    example = example_of(row | {"messages": [*messages, *row["messages"][2:]]})
+    batch = collate([PlanDataset(Encoded.of([example]))[0]])
+    expected = read(said[:REQUEST_START] + said[-REQUEST_END:]).vectors.astype(np.float16)
+    assert len(said) > REQUEST_START + REQUEST_END
+    assert np.array_equal(batch.words.vectors[batch.words.request[0]].numpy(), expected.astype(np.float32))
 
 
 def test_runs_of_one_group_have_its_number(examples: list[Example], data: PlanDataset) -> None:

@@ -35,7 +35,7 @@ from tests.model.tiny import bundle as tiny_bundle
 
 SMALL = Recipe(
     batch=48,
-    network=NetworkConfig(dimensions=16, hidden=32, heads=2, rounds=1),
+    network=NetworkConfig(dimensions=16, hidden=32, heads=2, compared=8, rounds=1),
     pretrain=Pretrain(steps=3, slices=16),
     contrast=Contrast(steps=7),
     validation=Validation(every=2, patience=9),

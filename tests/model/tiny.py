@@ -20,7 +20,7 @@ from gatling.energy.weights import analytic
 from gatling.model.bundle import Bundle, Card, Data, group_code
 from gatling.model.network import LATENT, shapes
 
-SIZES = {"hidden": 8, "dimensions": 6, "heads": 2, "rounds": 2}
+SIZES = {"hidden": 8, "dimensions": 6, "heads": 2, "compared": 5, "rounds": 2}
 DATA = Data(name="tiny", role="train", licence="CC0-1.0", runs=3, groups=1, sha256="0" * 64)
 
 

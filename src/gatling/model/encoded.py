@@ -12,6 +12,7 @@ import os
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,8 +22,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from gatling.data.run import TERMS
+from gatling.matching import read as words_of
 from gatling.model.examples import KINDS, Example, FloatArray
-from gatling.model.view import ARGUMENT_NUMBERS, CALL_NUMBERS, EXPLANATION_NUMBERS, ROLES, Items
+from gatling.model.view import ARGUMENT_NUMBERS, CALL_NUMBERS, EXPLANATION_NUMBERS, ROLES, Items, ends
 from gatling.text import encoder
 
 Ints: TypeAlias = NDArray[np.integer[Any]]
@@ -68,6 +70,14 @@ class Encoded:
     runs: tuple[Labels, ...]
     vectors: NDArray[np.float16]
     """(texts, dimensions): unit vectors of the distinct texts."""
+    word_vectors: NDArray[np.float16]
+    """(distinct words, dimensions): unit vectors."""
+    word_bits: FloatArray
+    """(distinct words,): what each counts, see `gatling.matching.Words`."""
+    texts: Ints
+    """(texts + 1,): offsets of words."""
+    word: Ints
+    """The words of the distinct texts, those in the middle of long ones left out; see `view.ends`."""
     calls: Ints
     """(runs + 1,): offsets of calls."""
     energies: FloatArray
@@ -142,6 +152,7 @@ class Encoded:
                     array = array + shifts[_POINTERS[name]]
                 shifted[name].append(array)
             shifts["vectors"] += len(part.vectors)
+            shifts["word_vectors"] += len(part.word_vectors)
             shifts["trusted_text"] += len(part.trusted_text)
             shifts["distinct"] += len(part.intents) - 1
         runs = tuple(run for part in parts for run in part.runs)
@@ -214,12 +225,13 @@ class _Building:
         self._texts: dict[bytes, int] = {}
         self._new: list[list[str]] = []
         """Texts whose vectors are not taken yet."""
+        self._words: dict[str, int] = {}
         self._trusted: dict[tuple[int, bytes], int] = {}
         self._intents: dict[bytes, int] = {}
         self._whole = {name: array("i") for name in _WHOLE}
         self._offsets = {name: array("q", [0]) for name in _OFFSETS}
         self._open: dict[str, list[NDArray[Any]]] = {name: [] for name in _TABLES}
-        self._settled: dict[str, list[NDArray[Any]]] = {"vectors": []}
+        self._settled: dict[str, list[NDArray[Any]]] = {"vectors": [], "word_vectors": [], "word_bits": []}
         self._settled |= {name: [np.zeros((0, *row), np.float32)] for name, row in _TABLES.items()}
 
     def add(self, example: Example) -> None:
@@ -250,6 +262,9 @@ class _Building:
         # Floats of 16 bits move energies by less than 0.01, and halve the memory.
         self._settled["vectors"].append(encoder().embed(self._new).astype(np.float16))
         self._new.clear()
+        read = words_of([*islice(self._words, sum(map(len, self._settled["word_bits"])), None)])
+        self._settled["word_vectors"].append(read.vectors.astype(np.float16))
+        self._settled["word_bits"].append(read.bits)
 
     def done(self) -> Encoded:
         """All of it."""
@@ -257,6 +272,7 @@ class _Building:
         if not self.runs:
             raise ValueError("no examples: give a split or traces that hold some")
         self._texts.clear()  # the largest of what is no longer needed
+        self._words.clear()
         arrays: dict[str, Any] = {name: np.array(ints, np.int32) for name, ints in self._whole.items()}
         arrays |= {name: np.array(ints, np.int64) for name, ints in self._offsets.items()}
         arrays |= {name: _joined(parts) for name, parts in self._settled.items()}
@@ -269,6 +285,8 @@ class _Building:
         if row is None:
             row = self._texts[key] = len(self._texts)
             self._new.append(words)
+            self._whole["word"].extend(self._words.setdefault(w, len(self._words)) for w in ends(words))
+            self._offsets["texts"].append(len(self._whole["word"]))
         return row
 
     def _items(self, name: str, items: Items) -> None:
@@ -312,9 +330,11 @@ _WHOLE = (
     "argument_text",
     "explanation_text",
     "source",
+    "word",
 )
-_OFFSETS = ("calls", "intents", "arguments", "explanations", "sources")
+_OFFSETS = ("texts", "calls", "intents", "arguments", "explanations", "sources")
 _PARTED = {
+    "texts": "word",
     "calls": "tool",
     "intents": "trusted",
     "arguments": "argument_text",
@@ -330,9 +350,10 @@ _POINTERS = {
     "explanation_text": "vectors",
     "trusted": "trusted_text",
     "intent": "distinct",
+    "word": "word_vectors",
 }
 """What indices point to."""
-_BASES = (*_OFFSETS, "vectors", "trusted_text", "distinct")
+_BASES = (*_OFFSETS, "vectors", "word_vectors", "trusted_text", "distinct")
 _TABLES: dict[str, tuple[int, ...]] = {
     "energies": (len(TERMS),),
     "violating": (),

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from gatling.data.run import TERMS
 from gatling.model.tensors import Batch, Items, Texts
 from gatling.model.view import ARGUMENT_NUMBERS, CALL_NUMBERS, EXPLANATION_NUMBERS, ROLES
+from gatling.model.word_encoder import WordLayer, gelu
 from gatling.text import encoder
 
 
@@ -33,19 +34,28 @@ class NetworkConfig:
     """Width of all layers."""
     heads: int = 4
     """Of attention; divides `hidden`."""
+    compared: int = 64
+    """Width of words that are compared with other texts'; at 0 none are."""
     rounds: int = 2
     """Of message passing: how many data-flow edges or steps back a call sees."""
     text_dropout: float = 0.3
-    """Share of texts that training hides: what a text says overfits generated worlds, what the numbers say
-    carries over."""
+    """Share of texts whose vector training hides: what a text says as a whole overfits generated worlds, what
+    the numbers say carries over."""
+    word_dropout: float = 0.15
+    """Share of words that training leaves out where words are compared."""
     imperative_dropout: float = 0.5
     """Share of explanations for which training hides that the text starts with a verb: how an attack sounds
     must not carry it."""
 
     def __post_init__(self) -> None:
-        if min(self.dimensions, self.hidden, self.heads) < 1 or self.rounds < 0 or self.hidden % self.heads:
-            raise ValueError(f"{self}: sizes are 1 or more, rounds 0 or more, and heads divide hidden")
-        if not (0 <= self.text_dropout < 1 and 0 <= self.imperative_dropout <= 1):
+        least = min(self.dimensions, self.hidden, self.heads), min(self.compared, self.rounds)
+        if least[0] < 1 or least[1] < 0 or self.hidden % self.heads:
+            raise ValueError(
+                f"{self}: sizes are 1 or more, compared and rounds 0 or more, and heads divide hidden"
+            )
+        if not (
+            0 <= self.text_dropout < 1 and 0 <= self.word_dropout < 1 and 0 <= self.imperative_dropout <= 1
+        ):
             raise ValueError(f"{self}: dropouts are shares")
 
 
@@ -61,11 +71,6 @@ class Output(NamedTuple):
     latent: Tensor
     """(calls,): a · (1 − cos(expected, actual)) − b, the logit of the latent energy
     10 · sigmoid(latent)."""
-
-
-def gelu(x: Tensor) -> Tensor:
-    """GELU by tanh, which NumPy has."""
-    return F.gelu(x, approximate="tanh")
 
 
 class TextLayer(nn.Module):
@@ -93,9 +98,9 @@ class ItemLayer(nn.Module):
         self.text = TextLayer(config.hidden, config.text_dropout)
         self.numbers = nn.Linear(numbers, config.hidden)
 
-    def forward(self, items: Items) -> Tensor:
+    def forward(self, items: Items, compared: Tensor | float = 0.0) -> Tensor:
         """Items to (items, hidden)."""
-        return gelu(self.text(items.texts) + self.numbers(items.numbers))
+        return gelu(self.text(items.texts) + self.numbers(items.numbers) + compared)
 
 
 def attended(scores: Tensor, items: Tensor, owner: Tensor, owners: int) -> Tensor:
@@ -164,9 +169,9 @@ class CallAttention(nn.Module):
         self.query = nn.Linear(config.hidden, config.hidden)
         self.heads = config.heads
 
-    def forward(self, call: Tensor, items: Items, owner: Tensor) -> Tensor:
+    def forward(self, call: Tensor, items: Items, owner: Tensor, compared: Tensor | float = 0.0) -> Tensor:
         """Calls (calls, hidden) and items with their calls to (calls, hidden)."""
-        found = self.items(items)
+        found = self.items(items, compared)
         asked = self.query(call).index_select(0, owner) * found
         width = call.shape[1] // self.heads
         scores = asked.view(len(found), self.heads, width).sum(-1) / math.sqrt(width)
@@ -187,14 +192,17 @@ class PlanTower(nn.Module):
         self.numbers = nn.Linear(len(CALL_NUMBERS), config.hidden)
         self.arguments = CallAttention(len(ARGUMENT_NUMBERS), config)
         self.explanations = CallAttention(len(EXPLANATION_NUMBERS), config)
+        sizes = config.hidden, config.compared, config.word_dropout
+        self.words = WordLayer(*sizes) if config.compared else None
         self.mixing = Mixing(config.hidden)
         self.rounds = nn.ModuleList(Mixing(config.hidden) for _ in range(config.rounds))
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch to (calls, hidden)."""
-        call = gelu(self.tool(batch.tool) + self.values(batch.values) + self.numbers(batch.numbers))
+        asked, explained = self._compared(batch)
+        call = gelu(self.tool(batch.tool) + self.values(batch.values) + self.numbers(batch.numbers) + asked)
         arguments = self.arguments(call, batch.arguments, batch.argument_of)
-        explanations = self.explanations(call, batch.explanations, batch.explanation_of)
+        explanations = self.explanations(call, batch.explanations, batch.explanation_of, explained)
         state: Tensor = self.mixing(call, arguments, explanations)
         calls = len(state)
         feeding = torch.bincount(batch.target, minlength=calls).clamp(min=1)[:, None]
@@ -203,6 +211,16 @@ class PlanTower(nn.Module):
             flow = summed(state.index_select(0, batch.source), batch.target, calls) / feeding
             state = mixing(state, flow, state.index_select(0, batch.previous.clamp(min=0)) * followed)
         return state
+
+    def _compared(self, batch: Batch) -> tuple[Tensor | float, Tensor | float]:
+        """What comparing words adds to (calls, hidden) and to (explanations, hidden)."""
+        if self.words is None:
+            return 0.0, 0.0
+        words = batch.words
+        asked, met = self.words(words)
+        explained = met.new_zeros(len(batch.explanation_of), met.shape[1])
+        explained = explained.index_copy(0, words.explanation, met.index_select(0, words.meeting_of))
+        return asked.index_select(0, words.asked_of), explained
 
 
 class Network(nn.Module):

@@ -6,27 +6,42 @@ Everything is computed in 64 bits, so that the order in which a machine adds up 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatling.energy.term import Part, Reason, TermScore
-from gatling.model.view import ARGUMENT_NUMBERS, CALL_NUMBERS, EXPLANATION_NUMBERS, ROLES, Items, View
+from gatling.model import word_network
+from gatling.model.layers import Floats, Linear, Mixing, Mlp, gelu
+from gatling.model.view import (
+    ARGUMENT_NUMBERS,
+    CALL_NUMBERS,
+    EXPLANATION_NUMBERS,
+    MATCHED,
+    NAME,
+    OF_TEXT,
+    ROLES,
+    VALUES,
+    Items,
+    View,
+    ends,
+)
+from gatling.model.word_network import CALL, REQUEST, TEXT, Text, WordNetwork, words_read
 from gatling.text import Matrix, encoder
-
-Floats: TypeAlias = NDArray[np.float64]
 
 LATENT = "latent"
 """The term's name."""
 FORMULA = "10 / (1 + exp(-sum)), the sum growing with the distance of the call from what is expected"
 TERMS = 4
 """Energies that the network regresses: hierarchy, provenance, scope, flow."""
-LARGEST = {"hidden": 4096, "dimensions": 4096, "heads": 4096, "rounds": 64}
+LARGEST = {"hidden": 4096, "dimensions": 4096, "heads": 4096, "compared": 4096, "rounds": 64}
 """The configuration's sizes at most."""
+WORDS = "plan.words."
+"""Before the names of the arrays that compare words."""
 TEXTS = 2048
 """Texts whose vectors a process remembers; one reads 400 characters at most, so they take under 20 MB."""
 
@@ -41,8 +56,17 @@ class State:
 
     calls: dict[int, Floats] = field(default_factory=dict)
     """By call's index, its state before each round when it was first seen: (rounds, hidden)."""
-    intent: tuple[object, Floats] | None = None
-    """The latest intent and where its calls should lie; most calls of a run share one."""
+    intent: _Intent | None = None
+    """The latest one; most calls of a run share it."""
+
+
+class _Intent(NamedTuple):
+    read: object
+    """What it was made from."""
+    expected: Floats
+    """Where its calls should lie."""
+    request: Text | None
+    """The user's words; None for a network that compares none."""
 
 
 class Reading(NamedTuple):
@@ -60,7 +84,7 @@ class NumpyNetwork:
     """The trained network.
 
     Args:
-        config: `hidden`, `dimensions`, `heads` and `rounds` of `encoders.NetworkConfig`; others are ignored.
+        config: `encoders.NetworkConfig`'s sizes, which `LARGEST` names; what else it holds is ignored.
         weights: the arrays of `encoders.Network.state_dict()`, float32.
 
     Raises:
@@ -85,22 +109,22 @@ class NumpyNetwork:
                 raise NetworkError(f"network: array {name} holds what is no finite number")
         exact = {name: array.astype(np.float64) for name, array in weights.items()}
 
-        def linear(name: str, *before: str) -> _Linear:
+        def linear(name: str, *before: str) -> Linear:
             """A layer; those `before` it, which have no bias, take the first parts of a joined input."""
             parts = [exact[f"{part}.weight"] for part in (*before, name)]
-            return _Linear(np.ascontiguousarray(np.concatenate(parts, 1).T), exact[f"{name}.bias"])
+            return Linear(np.ascontiguousarray(np.concatenate(parts, 1).T), exact[f"{name}.bias"])
 
-        def items(name: str) -> _Linear:
+        def items(name: str) -> Linear:
             return linear(f"{name}.numbers", f"{name}.text.linear")
 
-        def mlp(name: str) -> _Mlp:
-            return _Mlp(linear(f"{name}first"), linear(f"{name}second"))
+        def mlp(name: str) -> Mlp:
+            return Mlp(linear(f"{name}first"), linear(f"{name}second"))
 
-        def mixing(name: str) -> _Mixing:
+        def mixing(name: str) -> Mixing:
             first, second = mlp(f"{name}.")
             own, *heard = (np.ascontiguousarray(part) for part in np.split(first.weight, 3))
             scale, shift = exact[f"{name}.norm.weight"], exact[f"{name}.norm.bias"]
-            return _Mixing(_Linear(own, first.bias), heard, second, scale, shift)
+            return Mixing(Linear(own, first.bias), heard, second, scale, shift)
 
         self._intent_items, self._intent_scores = items("intent.items"), exact["intent.scores.weight"].T
         self._intent, self._predictor = mlp("intent."), mlp("predictor_")
@@ -109,6 +133,8 @@ class NumpyNetwork:
             _Asked(items(f"{name}.items"), linear(f"{name}.query"))
             for name in ("plan.arguments", "plan.explanations")
         )
+        words = {name.removeprefix(WORDS): array for name, array in exact.items() if name.startswith(WORDS)}
+        self._words = WordNetwork(words) if words else None
         self._mixing = mixing("plan.mixing")
         self._rounds = [mixing(f"plan.rounds.{r}") for r in range(sizes["rounds"])]
         self._projection, self._energies = linear("projection"), mlp("energy_")
@@ -120,8 +146,9 @@ class NumpyNetwork:
 
         A call read again is heard as it was at first, and one that was never read is not heard at all.
         """
-        expected = self._expected(view.intent, state)
-        hidden = self._call(view, index, previous, state)
+        intent = self._intended(view.intent, state)
+        expected = intent.expected
+        hidden = self._call(view, index, previous, intent, state)
         actual = _unit(self._projection(hidden))
         energies = self._energies(np.concatenate([hidden, expected])).tolist()
         distance = 1.0 - float(expected @ actual)
@@ -131,23 +158,40 @@ class NumpyNetwork:
         score = TermScore(value, FORMULA, parts, reasons if value >= 1.0 else ())
         return Reading(distance, tuple(10.0 * _sigmoid(x) for x in energies), score)
 
-    def _expected(self, intent: Items, state: State) -> Floats:
+    def _intended(self, intent: Items, state: State) -> _Intent:
         read = ([*map(tuple, intent.words)], intent.numbers.tobytes())
-        if state.intent is not None and state.intent[0] == read:
-            return state.intent[1]
+        if state.intent is not None and state.intent.read == read:
+            return state.intent
         pooled = np.zeros(self._hidden)
         if intent.words:
-            items = _gelu(self._intent_items(_joined(intent)))
+            items = gelu(self._intent_items(_joined(intent)))
             pooled = self._attended(items @ self._intent_scores, items)
-        expected = _unit(self._predictor(self._intent(pooled)))
-        state.intent = read, expected
-        return expected
+        request = None
+        if self._words is not None:
+            from_user = intent.numbers[:, ROLES.index("user")] == 1
+            said = [
+                word for words, user in zip(intent.words, from_user, strict=True) if user for word in words
+            ]
+            request = words_read(self._words, REQUEST, tuple(ends(said)))
+        state.intent = _Intent(read, _unit(self._predictor(self._intent(pooled))), request)
+        return state.intent
 
-    def _call(self, view: View, index: int, previous: int | None, state: State) -> Floats:
+    def _call(self, view: View, index: int, previous: int | None, intent: _Intent, state: State) -> Floats:
         tool, values = map(_vector, map(tuple, view.call.words))
-        call = _gelu(self._plan(np.concatenate([tool, values, view.call.numbers[0]], dtype=np.float64)))
+        call = self._plan(np.concatenate([tool, values, view.call.numbers[0]], dtype=np.float64))
+        met = None
+        if self._words is not None and intent.request is not None:
+            name, held = view.call.words[0][:NAME], view.call.words[1][:VALUES]
+            read = words_read(self._words, CALL, (*name, *held))
+            texts = [
+                words_read(self._words, TEXT, tuple(w[:OF_TEXT])) for w in view.explanations.words[:MATCHED]
+            ]
+            asked, beside = self._words.asked(read, len(name), intent.request)
+            call += asked
+            met = self._words.met(beside, intent.request, texts) if texts else None
+        call = gelu(call)
         arguments = self._asked(self._arguments, call, view.arguments)
-        explanations = self._asked(self._explanations, call, view.explanations)
+        explanations = self._asked(self._explanations, call, view.explanations, met)
         hidden = self._mixing(call, arguments, explanations)
         before = np.zeros((len(self._rounds), self._hidden))
         feeding = [state.calls[source] for source in view.sources if source in state.calls]
@@ -159,10 +203,13 @@ class NumpyNetwork:
         state.calls.setdefault(index, before)
         return hidden
 
-    def _asked(self, layer: _Asked, call: Floats, items: Items) -> Floats | None:
+    def _asked(self, layer: _Asked, call: Floats, items: Items, met: Floats | None = None) -> Floats | None:
         if not items.words:
             return None
-        found = _gelu(layer.items(_joined(items)))
+        found = layer.items(_joined(items))
+        if met is not None:
+            found[: len(met)] += met
+        found = gelu(found)
         parts = found.reshape(len(found), self._heads, -1)
         query = layer.query(call).reshape(self._heads, -1)
         return self._attended(np.einsum("hw,ihw->ih", query, parts) / math.sqrt(query.shape[1]), found)
@@ -175,61 +222,16 @@ class NumpyNetwork:
         return pooled
 
 
-class _Linear(NamedTuple):
-    """x W + b."""
-
-    weight: Floats
-    """(inputs, outputs)."""
-    bias: Floats
-
-    def __call__(self, x: NDArray[Any]) -> Floats:
-        mapped: Floats = x @ self.weight
-        mapped += self.bias
-        return mapped
-
-
-class _Mlp(NamedTuple):
-    """`encoders` writes it out as `first` and `second`."""
-
-    first: _Linear
-    second: _Linear
-
-    def __call__(self, x: Floats) -> Floats:
-        return self.second(_gelu(self.first(x)))
-
-
-class _Mixing(NamedTuple):
-    """`encoders.Mixing`: a state takes in two messages. None, where nothing was heard, is as zeros."""
-
-    own: _Linear
-    heard: Sequence[Floats]
-    """For each message, its part of the joined layer: (hidden, hidden)."""
-    second: _Linear
-    scale: Floats
-    shift: Floats
-
-    def __call__(self, state: Floats, *messages: Floats | None) -> Floats:
-        first = self.own(state)
-        for message, weight in zip(messages, self.heard, strict=True):
-            if message is not None:
-                first += message @ weight
-        mixed = self.second(_gelu(first))
-        mixed += state
-        mixed -= mixed.sum() / len(mixed)
-        mixed /= math.sqrt(float(mixed @ mixed) / len(mixed) + 1e-5)
-        mixed *= self.scale
-        mixed += self.shift
-        return mixed
-
-
 class _Asked(NamedTuple):
     """`encoders.CallAttention`."""
 
-    items: _Linear
-    query: _Linear
+    items: Linear
+    query: Linear
 
 
-def shapes(*, hidden: int, dimensions: int, heads: int, rounds: int) -> dict[str, tuple[int, ...]]:
+def shapes(
+    *, hidden: int, dimensions: int, heads: int, compared: int, rounds: int
+) -> dict[str, tuple[int, ...]]:
     """The network's arrays by name, with their shapes."""
     found: dict[str, tuple[int, ...]] = {"steepness": (), "offset": ()}
 
@@ -253,6 +255,8 @@ def shapes(*, hidden: int, dimensions: int, heads: int, rounds: int) -> dict[str
     for name, numbers in (("arguments", ARGUMENT_NUMBERS), ("explanations", EXPLANATION_NUMBERS)):
         items(f"plan.{name}.items", len(numbers))
         linear(f"plan.{name}.query", hidden, hidden)
+    if compared:
+        found |= {f"{WORDS}{name}": shape for name, shape in word_network.shapes(hidden, compared).items()}
     for name in ("plan.mixing", *(f"plan.rounds.{r}" for r in range(rounds))):
         linear(f"{name}.first", hidden, 3 * hidden)
         linear(f"{name}.second", hidden, hidden)
@@ -265,7 +269,7 @@ def shapes(*, hidden: int, dimensions: int, heads: int, rounds: int) -> dict[str
 
 def _size(config: Mapping[str, Any], name: str) -> int:
     value = config.get(name)
-    least = 0 if name == "rounds" else 1
+    least = 0 if name in ("rounds", "compared") else 1
     if type(value) is not int or not least <= value <= LARGEST[name]:
         raise NetworkError(f"network: {name} is {value!a:.40}, needs {least} to {LARGEST[name]}")
     return value
@@ -281,18 +285,6 @@ def _joined(items: Items) -> Floats:
     """Each text's vector with its numbers behind it."""
     vectors = np.array([_vector(tuple(words)) for words in items.words])
     return np.concatenate([vectors, items.numbers], 1, dtype=np.float64)
-
-
-def _gelu(x: Floats) -> Floats:
-    bent = x * x
-    bent *= 0.044715 * math.sqrt(2.0 / math.pi)
-    bent += math.sqrt(2.0 / math.pi)
-    bent *= x
-    np.tanh(bent, out=bent)
-    bent += 1.0
-    bent *= x
-    bent *= 0.5
-    return bent
 
 
 def _unit(x: Floats) -> Floats:

@@ -10,6 +10,7 @@ from torch.optim import AdamW
 
 from gatling.model.encoders import ItemLayer, PlanTower, TextLayer
 from gatling.model.recipe import Optimiser, Recipe
+from gatling.model.word_encoder import Comparison
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -41,6 +42,8 @@ def blind(network: nn.Module, features: str) -> None:
         layer = None
         if features == "numbers" and isinstance(module, TextLayer):
             layer = module.linear
+        if features == "numbers" and isinstance(module, Comparison):
+            layer = module.out
         if features == "text" and isinstance(module, ItemLayer | PlanTower):
             layer = module.numbers
         if layer is not None:

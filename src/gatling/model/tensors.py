@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from gatling.matching import MOST_BITS
 from gatling.model.encoded import Encoded
 from gatling.model.examples import KINDS
+from gatling.model.view import MATCHED, NAME, OF_TEXT, REQUEST_END, REQUEST_START, ROLES, VALUES
 
 Int64: TypeAlias = NDArray[np.int64]
 
@@ -36,6 +38,41 @@ class Items(NamedTuple):
     texts: Texts
     numbers: Tensor
     """(items, numbers), float32."""
+
+
+class Words(NamedTuple):
+    """Calls, requests and explaining texts word by word, and which of them meet.
+
+    Each distinct text and each distinct pair stands once. Rows of words are filled up with 0, which is no
+    word.
+    """
+
+    vectors: Tensor
+    """(distinct words, dimensions), float32, unit; zero for the first."""
+    bits: Tensor
+    """(distinct words,): what each counts, 0 to 1; 0 for the first."""
+    call: Tensor
+    """(distinct calls, words at most), int64: of the tool's name and the arguments' values."""
+    named: Tensor
+    """(distinct calls, words at most), float32: 1 where a word is of the name."""
+    request: Tensor
+    """(distinct requests, words at most), int64: of the user's texts."""
+    text: Tensor
+    """(distinct texts, words at most), int64: of texts that explain a call."""
+    asked: Tensor
+    """(2, pairs), int64: a call and a request."""
+    asked_of: Tensor
+    """(calls,), int64: the batch's calls among `asked`."""
+    told: Tensor
+    """(2, pairs), int64: a text and a request."""
+    echoed: Tensor
+    """(2, pairs), int64: a call and a text."""
+    meeting: Tensor
+    """(3, meetings), int64: of a call, a request and a text, among `asked`, `told` and `echoed`."""
+    explanation: Tensor
+    """(matched,), int64, ascending: an explanation that is matched word by word."""
+    meeting_of: Tensor
+    """(matched,), int64: its meeting."""
 
 
 class Batch(NamedTuple):
@@ -61,6 +98,7 @@ class Batch(NamedTuple):
     explanations: Items
     explanation_of: Tensor
     """(explanations,), int64, ascending: the call that each belongs to."""
+    words: Words
     source: Tensor
     """(edges,), int64: the earlier call whose output feeds call `target`."""
     target: Tensor
@@ -155,6 +193,7 @@ def collate(items: Sequence[Item]) -> Batch:
             _texts(e, e.explanation_text[explanation]), _floats(e.explanation_numbers[explanation])
         ),
         explanation_of=_ints(explanation_of),
+        words=_words(e, call, distinct, intent, explanation, explanation_of),
         source=_ints(first[run[target]] + e.source[edge]),
         target=_ints(target),
         previous=_ints(previous),
@@ -178,6 +217,83 @@ def _parts(offsets: NDArray[Any], owners: NDArray[Any]) -> tuple[Int64, Int64]:
 def _texts(encoded: Encoded, texts: NDArray[Any]) -> Texts:
     distinct, row = np.unique(texts, return_inverse=True)
     return Texts(_floats(encoded.vectors[distinct]), _ints(row))
+
+
+def _words(
+    e: Encoded, call: Int64, intents: NDArray[Any], intent: Int64, explanation: Int64, owner: Int64
+) -> Words:
+    pairs, member_of = _parts(e.intents, intents)
+    users = e.trusted_numbers[e.trusted[pairs], ROLES.index("user")] == 1
+    word, text = _parts(e.texts, e.trusted_text[e.trusted[pairs[users]]])
+    # services' texts part intents whose request is one
+    request, request_of = np.unique(
+        _ends(e.word[word], member_of[users][text], len(intents)), axis=0, return_inverse=True
+    )
+    called, call_of = _distinct(e.tool[call], e.values[call])
+    name, values = _first(e, called[0], NAME), _first(e, called[1], VALUES)
+    matched = np.flatnonzero(np.arange(len(owner)) - np.searchsorted(owner, owner) < MATCHED)
+    texts, text_of = np.unique(e.explanation_text[explanation[matched]], return_inverse=True)
+    owner = owner[matched]
+    asked, asked_of = _distinct(call_of, request_of[intent])
+    told, told_of = _distinct(text_of, request_of[intent][owner])
+    echoed, echoed_of = _distinct(call_of[owner], text_of)
+    meeting, meeting_of = _distinct(asked_of[owner], told_of, echoed_of)
+    rows = [_packed(name, values), request, _first(e, texts, OF_TEXT)]
+    distinct, place = np.unique(np.concatenate([[-1], *map(np.ravel, rows)]), return_inverse=True)
+    ends = np.cumsum([1, *(row.size for row in rows)])
+    placed = [place[b - row.size : b].reshape(row.shape) for row, b in zip(rows, ends[1:], strict=True)]
+    return Words(
+        vectors=_floats(np.concatenate([np.zeros_like(e.word_vectors[:1]), e.word_vectors[distinct[1:]]])),
+        bits=_floats(np.concatenate([[0.0], e.word_bits[distinct[1:]] / MOST_BITS])),
+        call=_ints(placed[0]),
+        named=_floats(np.arange(rows[0].shape[1]) < (name >= 0).sum(1)[:, None]),
+        request=_ints(placed[1]),
+        text=_ints(placed[2]),
+        asked=_ints(asked),
+        asked_of=_ints(asked_of),
+        told=_ints(told),
+        echoed=_ints(echoed),
+        meeting=_ints(meeting),
+        explanation=_ints(matched),
+        meeting_of=_ints(meeting_of),
+    )
+
+
+def _distinct(*columns: NDArray[Any]) -> tuple[Int64, Int64]:
+    """The distinct tuples, as columns, and the place of each among them."""
+    found, place = np.unique(np.stack(columns), axis=1, return_inverse=True)
+    return found, place
+
+
+def _packed(*tables: Int64) -> Int64:
+    """Rows one behind the other, with what fills them up last."""
+    joined = np.concatenate(tables, 1)
+    order = np.argsort(joined < 0, axis=1, kind="stable")
+    width = max(1, int((joined >= 0).sum(1).max(initial=0)))
+    return np.take_along_axis(joined, order, 1)[:, :width]
+
+
+def _first(e: Encoded, texts: NDArray[Any], most: int) -> Int64:
+    """The first words of texts, row by row, filled up with -1."""
+    starts = e.texts[texts]
+    counts = np.minimum(e.texts[texts + 1] - starts, most)
+    column = np.arange(max(1, counts.max(initial=0)))
+    there = column < counts[:, None]
+    found = np.full(there.shape, -1, np.int64)
+    found[there] = e.word[(starts[:, None] + column)[there]]
+    return found
+
+
+def _ends(words: NDArray[Any], owner: Int64, owners: int) -> Int64:
+    """The words that `view.ends` keeps of each owner's, row by row, filled up with -1."""
+    counts = np.bincount(owner, minlength=owners)
+    column = np.arange(len(words)) - (np.cumsum(counts) - counts)[owner]
+    cut = np.maximum(0, counts - REQUEST_START - REQUEST_END)[owner]
+    kept = (column < REQUEST_START) | (column >= REQUEST_START + cut)
+    column = np.where(column >= REQUEST_START, column - cut, column)[kept]
+    found = np.full((owners, max(1, int(column.max(initial=0)) + 1)), -1, np.int64)
+    found[owner[kept], column] = words[kept]
+    return found
 
 
 def _floats(array: NDArray[Any]) -> Tensor:

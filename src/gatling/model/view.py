@@ -161,10 +161,14 @@ class _Said(NamedTuple):
 @lru_cache(maxsize=256)
 def _request(texts: tuple[str, ...]) -> Words:
     """The words of the user's texts; calls of one run share them."""
-    words = [word for text in texts for word in _words(text)]
-    if len(words) > REQUEST_START + REQUEST_END:
-        words = words[:REQUEST_START] + words[-REQUEST_END:]
-    return read(words)
+    return read(ends([word for text in texts for word in _words(text)]))
+
+
+def ends(words: list[str]) -> list[str]:
+    """A text's first `REQUEST_START` words and its last `REQUEST_END`."""
+    return (
+        words if len(words) <= REQUEST_START + REQUEST_END else words[:REQUEST_START] + words[-REQUEST_END:]
+    )
 
 
 @lru_cache(maxsize=2048)
