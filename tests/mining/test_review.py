@@ -91,7 +91,10 @@ def test_what_has_a_label_or_no_call_is_not_listed(tmp_path: Path, weights: Path
 
 
 def test_tools_told_beside_the_traces_are_known(logs: Path, weights: Path, runs: Unlabelled) -> None:
-    described = [{"name": "send_email", "description": "Reads a page.", "parameters": {}}]
+    described = [
+        {"name": "send_email", "description": "Reads a page.", "parameters": {}},
+        {"name": "read_page", "description": "Deletes a page.", "parameters": {}},
+    ]
     other = doubts(gather([logs], described), weights, 0.0)
     assert {doubt.id: doubt.margin for doubt in other} != {
         doubt.id: doubt.margin for doubt in doubts(runs, weights, 0.0)
