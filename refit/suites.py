@@ -26,7 +26,7 @@ from typing import Any, TypeAlias
 
 FOLDER = Path(__file__).with_name("suites")
 CALIBRATION = ("airline", "analyst", "banking", "campus", "cloud", "club", "council", "gestoria", "inbox")
-"""Suites on whose benign runs the thresholds of the default bundle rest, and nothing else."""
+"""By whose runs the default bundle's step, gain and thresholds were chosen; no weight rests on them."""
 HELD_OUT = ("moderation", "phone", "procurement", "property", "returns")
 """Suites on which neither weights nor thresholds rest; their totals were seen while both were worked on."""
 SLOT = "{{slot}}"

@@ -99,7 +99,7 @@ class ItemLayer(nn.Module):
         self.numbers = nn.Linear(numbers, config.hidden)
 
     def forward(self, items: Items, compared: Tensor | float = 0.0) -> Tensor:
-        """Items to (items, hidden)."""
+        """Items to (items, hidden); `compared` (items, hidden) is what comparing their words adds."""
         return gelu(self.text(items.texts) + self.numbers(items.numbers) + compared)
 
 

@@ -102,7 +102,8 @@ class WordLayer(nn.Module):
     """How a call meets the request, and how each explaining text meets both.
 
     Word i attends to word j of another text by exp(a · (M x_i · M x_j) − b), and to none of them by 1. At
-    first M cuts a vector to its leading principal components, so that similarity is nearly the cosine.
+    first M cuts a vector to its leading principal components, stretched to nearly the norm of the whole, so
+    that similarity is nearly the cosine.
 
     In training a share `word_dropout` of the words is left out.
     """
@@ -111,7 +112,9 @@ class WordLayer(nn.Module):
         super().__init__()
         self.match = nn.Linear(encoder().dimensions, width, bias=False)
         nn.init.eye_(self.match.weight)
-        with torch.no_grad():
+        with (
+            torch.no_grad()
+        ):  # the exponent, because leading components have more than their share of the norm
             self.match.weight *= math.sqrt(encoder().dimensions / width) ** 0.9
         self.sharpness = nn.Parameter(torch.tensor(math.log(12.0)))
         """log a: a stays above 0."""
@@ -189,7 +192,7 @@ class WordLayer(nn.Module):
 
     def _attention(self, similar: Tensor, words: Tensor) -> _Attention:
         """What similarities (pairs, m, n) to `words` (pairs, n) make of attention."""
-        similar = similar.masked_fill((words == 0)[:, None], -1e4)
+        similar = similar.masked_fill((words == 0)[:, None], -1e4)  # finite, so that gradients are
         logits = self.sharpness.exp() * similar - self.threshold
         highest = logits.detach().amax(2, keepdim=True).clamp(min=0.0)
         weights = (logits - highest).exp()
