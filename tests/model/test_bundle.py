@@ -256,7 +256,7 @@ def changed(saved: bytes, change: Callable[[dict[str, Any], Arrays, Metadata], o
         (lambda c, a, m: c.update(format=3), "format 3, this version reads 2; update gatling"),
         (lambda c, a, m: c.update(format="2"), "format '2', this version reads 2; update gatling"),
         (lambda c, a, m: c.pop("format"), "format None, this version reads 2"),
-        (lambda c, a, m: c.update(format=2.0), "does not match its hash|card.format"),
+        (lambda c, a, m: c.update(format=2.0), "does not match its hash"),
         (lambda c, a, m: c.clear(), "format None, this version reads 2"),
         (lambda c, a, m: c.update(extra=1), "card.extra: Extra inputs are not permitted; make"),
         (lambda c, a, m: c["data"][0].update(extra=1), r"card.data.0.extra: Extra"),
