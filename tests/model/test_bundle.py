@@ -253,11 +253,11 @@ def changed(saved: bytes, change: Callable[[dict[str, Any], Arrays, Metadata], o
         (lambda c, a, m: m.pop("sha256"), "does not match its hash; fetch"),
         (lambda c, a, m: m.update(sha256="0" * 64), "does not match its hash; fetch"),
         (lambda c, a, m: c.update(name="another"), "does not match its hash; fetch"),
-        (lambda c, a, m: c.update(format=3), "format 3, this version reads 2; update gatling"),
-        (lambda c, a, m: c.update(format="2"), "format '2', this version reads 2; update gatling"),
-        (lambda c, a, m: c.pop("format"), "format None, this version reads 2"),
-        (lambda c, a, m: c.update(format=2.0), "does not match its hash"),
-        (lambda c, a, m: c.clear(), "format None, this version reads 2"),
+        (lambda c, a, m: c.update(format=4), "format 4, this version reads 3; update gatling"),
+        (lambda c, a, m: c.update(format="3"), "format '3', this version reads 3; update gatling"),
+        (lambda c, a, m: c.pop("format"), "format None, this version reads 3"),
+        (lambda c, a, m: c.update(format=3.0), "does not match its hash"),
+        (lambda c, a, m: c.clear(), "format None, this version reads 3"),
         (lambda c, a, m: c.update(extra=1), "card.extra: Extra inputs are not permitted; make"),
         (lambda c, a, m: c["data"][0].update(extra=1), r"card.data.0.extra: Extra"),
         (lambda c, a, m: c["data"][0].update(role="test"), r"card.data.0.role: Input should be"),
@@ -293,7 +293,7 @@ def test_what_a_file_lacks_or_holds_wrongly_is_told(
 
 
 @pytest.mark.parametrize(
-    "card", ["", "{", "3", "[]", "[" * 100_000, '{"format": 2}', '{"format": 2' + "1" * 5000]
+    "card", ["", "{", "3", "[]", "[" * 100_000, '{"format": 3}', '{"format": 3' + "1" * 5000]
 )
 def test_a_card_that_is_none_is_refused(folder: Path, card: str) -> None:
     with pytest.raises(BundleError, match=r"odd\.safetensors: .*; (make the bundle|fetch the file|update)"):

@@ -24,7 +24,7 @@ from gatling.energy import Weights
 from gatling.energy.calibration import Calibration
 from gatling.model.network import LATENT, NetworkError, NumpyNetwork
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised when an older reader could not use a bundle."""
 
 LARGEST = 64 << 20
@@ -62,7 +62,7 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     name: str
     gatling: str
     """Version of the package that made it."""

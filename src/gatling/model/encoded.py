@@ -36,13 +36,22 @@ CHUNK = 512
 _PACKAGE = Path(__file__).parents[1]
 _CODE = (
     "model/view.py",
+    "model/standing.py",
     "model/examples.py",
     "model/encoded.py",
     "energy/hierarchy.py",
-    "matching.py",
     "trace/reader.py",
-    "values.py",
+    "delegation.py",
+    "history.py",
+    "intent.py",
+    "matching.py",
+    "meaning.py",
+    "openness.py",
+    "pointing.py",
+    "provenance.py",
+    "spans.py",
     "text.py",
+    "values.py",
 )
 
 

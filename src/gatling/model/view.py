@@ -7,7 +7,7 @@ in it is known when the call is proposed: later calls and texts do not enter.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,13 +15,13 @@ import numpy as np
 
 from gatling.energy.hierarchy import SIGNS, privilege, quantities
 from gatling.matching import Words, matched, read
+from gatling.model.standing import STANDING, standings, strength
 from gatling.plan import (
     JSON,
     ArgumentProvenance,
     Edge,
     Effect,
     ExecutionPlan,
-    Explanation,
     Span,
     ToolCall,
     TrustTier,
@@ -86,9 +86,10 @@ EXPLANATION_NUMBERS = (
     "name in text, less in request",
     "values in text, less in request",
     "words of text",
+    *STANDING,
 )
-"""The quantities of the hierarchy term, and how the text matches request and call (`gatling.matching`): 0 for
-all but the `MATCHED` that explain the call best."""
+"""The quantities of the hierarchy term; how the text matches request and call (`gatling.matching`), 0 for all
+but the `MATCHED` that explain the call best; and where it stands."""
 
 
 class Items(NamedTuple):
@@ -123,14 +124,20 @@ def views(plan: ExecutionPlan) -> list[View]:
     found = []
     for index, call in enumerate(plan.calls):
         trusted = [span for span in plan.spans[: call.seen] if span.tier is not TrustTier.UNTRUSTED]
-        found.append(view(call, index, plan.spans, trusted, feeds.get(index, ())))
+        # as in an audit, where calls proposed together do not count as earlier
+        earlier = {at: other for at, other in enumerate(plan.calls[:index]) if other.seen < call.seen}
+        found.append(view(call, earlier, plan.spans, trusted, feeds.get(index, ())))
     return found
 
 
 def view(
-    call: ToolCall, before: int, spans: Sequence[Span], trusted: Sequence[Span], edges: Sequence[Edge]
+    call: ToolCall,
+    earlier: Mapping[int, ToolCall],
+    spans: Sequence[Span],
+    trusted: Sequence[Span],
+    edges: Sequence[Edge],
 ) -> View:
-    """What the network reads of a call that follows `before` others, and of the edges into it.
+    """What the network reads of a call that follows answered ones, by index, and of the edges into it.
 
     `trusted` are those of the `spans` before it that are no stranger's, in order within each tier; of the
     verified ones the latest `VERIFIED_TEXTS` do.
@@ -141,9 +148,9 @@ def view(
     said = _Said(asked, name, held, matched(name, asked), matched(held, asked))
     return View(
         _intent(call, spans, trusted),
-        _call(call, before, values, said),
+        _call(call, len(earlier), values, said),
         _arguments(call.provenance),
-        _explanations(call, spans, said),
+        _explanations(call, earlier, spans, said),
         tuple(sorted({edge.source for edge in edges})),
     )
 
@@ -249,20 +256,23 @@ def _arguments(provenance: Sequence[ArgumentProvenance]) -> Items:
     return _items(texts, found, len(ARGUMENT_NUMBERS))
 
 
-def _explanations(call: ToolCall, spans: Sequence[Span], said: _Said) -> Items:
-    def strength(explanation: Explanation) -> float:
-        return explanation.call + explanation.information + explanation.share
-
+def _explanations(
+    call: ToolCall, earlier: Mapping[int, ToolCall], spans: Sequence[Span], said: _Said
+) -> Items:
     kept = sorted(call.explanations, key=lambda e: (-strength(e), e.span))[:EXPLANATIONS]
     numbers = [
-        (*quantities(call, e), *(_matches(spans[e.span].text, said) if at < MATCHED else _UNMATCHED))
-        for at, e in enumerate(kept)
+        (
+            *quantities(call, e),
+            *(_matches(spans[e.span].text, said) if at < MATCHED else _UNMATCHED),
+            *standing,
+        )
+        for at, (e, standing) in enumerate(zip(kept, standings(call, kept, spans, earlier), strict=True))
     ]
     return _items([spans[e.span].text for e in kept], numbers, len(EXPLANATION_NUMBERS))
 
 
 def _matches(text: str, said: _Said) -> tuple[float, ...]:
-    """The numbers of `EXPLANATION_NUMBERS` after the quantities."""
+    """The numbers of `EXPLANATION_NUMBERS` between the quantities and `STANDING`."""
     own = _text(text[:LONGEST])
     named, in_name = matched(said.name, own)
     held, in_values = matched(said.values, own)
@@ -278,7 +288,7 @@ def _matches(text: str, said: _Said) -> tuple[float, ...]:
     )
 
 
-_UNMATCHED = (0.0,) * (len(EXPLANATION_NUMBERS) - len(SIGNS))
+_UNMATCHED = (0.0,) * (len(EXPLANATION_NUMBERS) - len(SIGNS) - len(STANDING))
 
 
 @lru_cache(maxsize=256)

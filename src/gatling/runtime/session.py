@@ -190,7 +190,8 @@ class Session:
         if (network := self._model.network) is not None:
             numbers = history.trusted.spans + history.verified.spans[-VERIFIED_TEXTS:]
             trusted = [history.spans[number] for number in numbers]
-            seen = view(node, len(answered), history.spans, trusted, edges)
+            nodes = {i: run.measured[i].call for i in answered}
+            seen = view(node, nodes, history.spans, trusted, edges)
             terms[LATENT] = network.step(seen, index, max(answered, default=None), run.state).score
         run.measured[index] = Measured(node, edges, terms, at)
         return run.measured[index]
