@@ -103,11 +103,10 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=lambda config: f"{config.hidden} x {config.rounds}",
 )
 def test_it_says_what_the_trained_network_says(examples: list[Example], config: NetworkConfig) -> None:
-    network = trained(config)
+    network = trained(config, seed=3)  # with which no energy of any size is near an end of its range
     ours, theirs = stepped(numpy_of(network), examples), forward(network, examples)
-    assert theirs.std(0).min() > 1e-3
-    # PyTorch computes in 32 bits, and a latent energy's slope makes up to 25 times of an error of a cosine.
-    assert np.abs(ours - theirs).max() < 5e-5
+    assert theirs.std(0).min() > 0.01
+    assert np.abs(ours - theirs).max() < 1e-5
 
 
 def test_vectors_in_16_bits_change_energies_little(examples: list[Example]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from gatling import Auditor
+from gatling import Auditor, model
 from gatling.data.columns import Row, table
 from gatling.data.run import Kind
 from gatling.data.shards import ShardError, ShardWriter, write_manifest
@@ -326,6 +327,25 @@ def test_a_stale_or_damaged_cache_is_told_and_made_again(
 def test_a_key_changes_with_its_inputs_and_nothing_else() -> None:
     assert key_of("a", "b") == key_of("a", "b")
     assert len({key_of("a", "b"), key_of("ab"), key_of("b", "a"), key_of("a", "b", "")}) == 4
+
+
+@pytest.mark.parametrize(
+    "name", ["plan.py", "delegation.toml", "openness.npz", "tools/lexicon.py", "model/standing.py"]
+)
+def test_a_key_changes_with_what_makes_a_plan_and_its_view(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(model.encoded._PACKAGE, tmp_path / "gatling")
+    monkeypatch.setattr(model.encoded, "_PACKAGE", tmp_path / "gatling")
+    before = key_of("a")
+    with (tmp_path / "gatling" / name).open("ab") as file:
+        file.write(b"\n")
+    assert key_of("a") != before
+
+
+def test_a_key_leaves_no_file_out_that_it_means_to_hold() -> None:
+    for pattern in model.encoded._CODE:
+        assert any(model.encoded._PACKAGE.glob(pattern)), pattern
 
 
 # Batches

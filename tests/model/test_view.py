@@ -36,17 +36,10 @@ from gatling.model.view import (
 )
 from gatling.plan import Edge, ExecutionPlan, PlanOrigin, Span, TrustTier
 from gatling.tools import Toolbox
-from gatling.trace import read_trace
 from gatling.values import value_words
+from tests.model.planned import planned
 
 DELEGATED_TEXTS = 4
-
-
-def planned(row: Any) -> ExecutionPlan:
-    """The plan of a run, as builds and traces compute it."""
-    setting = Setting((), Toolbox({}), (), "")
-    run = Run("g", setting, read_trace(row).messages, PlanOrigin.OBSERVED, frozenset())
-    return compute([run])[0].plan
 
 
 def same(one: View, other: View) -> bool:

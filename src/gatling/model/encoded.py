@@ -35,24 +35,22 @@ CHUNK = 512
 
 _PACKAGE = Path(__file__).parents[1]
 _CODE = (
+    "*.py",
+    "*.toml",
+    "*.txt",
+    "*.npz",
+    "tools/*.py",
+    "trace/*.py",
+    "energy/hierarchy.py",
+    "data/columns.py",
+    "data/label.py",
+    "data/run.py",
     "model/view.py",
     "model/standing.py",
     "model/examples.py",
     "model/encoded.py",
-    "energy/hierarchy.py",
-    "trace/reader.py",
-    "delegation.py",
-    "history.py",
-    "intent.py",
-    "matching.py",
-    "meaning.py",
-    "openness.py",
-    "pointing.py",
-    "provenance.py",
-    "spans.py",
-    "text.py",
-    "values.py",
 )
+"""Files of the package by which a plan, its view and what is kept of it are made."""
 
 
 class CacheError(ValueError):
@@ -218,8 +216,9 @@ def cached(path: Path, key: str, make: Callable[[], Encoded], told: Told = lambd
 def key_of(*inputs: str) -> str:
     """A key for `cached`: a hash of the inputs' hashes and names, and of the code that encodes."""
     digest = hashlib.sha256(json.dumps(inputs).encode())
-    for name in (*_CODE, "vectors.npz"):
-        digest.update(hashlib.sha256((_PACKAGE / name).read_bytes()).digest())
+    for pattern in _CODE:
+        for file in sorted(_PACKAGE.glob(pattern)):
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
 

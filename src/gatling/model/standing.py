@@ -1,7 +1,7 @@
 """Where the texts stand that may explain a call, and what the agent made of their records before.
 
 A text that the user handed over was fetched for him and is a record's business; an order slipped into a
-record stands beside what has nothing to do with it. NumPy alone: audits use it too.
+record stands beside what has nothing to do with it. Audits use it too, so no torch is needed.
 """
 
 from __future__ import annotations
@@ -45,8 +45,11 @@ def standings(
     earlier: Mapping[int, ToolCall],
 ) -> list[tuple[float, ...]]:
     """The numbers of `STANDING` for some of a call's explanations; `earlier` are answered calls by index."""
-    followed = [_best(other) for other in [*earlier.values()][-EARLIER:] if other.coverage < IN_REQUEST]
-    followed = [span for span in followed if span >= 0]
+    followed = [
+        max(other.explanations, key=strength).span
+        for other in [*earlier.values()][-EARLIER:]
+        if other.explanations and other.coverage < IN_REQUEST
+    ]
     records = [_record(spans[span]) for span in followed]
     own = [_record(spans[e.span]) for e in call.explanations]
     found: list[tuple[float, ...]] = []
@@ -73,11 +76,6 @@ def standings(
 def _record(span: Span) -> tuple[int, str]:
     """What tells a record from others: trusted texts have the number 0, which a tool's has as well."""
     return span.record, span.source
-
-
-def _best(call: ToolCall) -> int:
-    """The text that explains a call best, or -1."""
-    return max(call.explanations, key=strength).span if call.explanations else -1
 
 
 def _beside(at: int, spans: Sequence[Span], end: int) -> range:
