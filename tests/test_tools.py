@@ -325,6 +325,12 @@ def test_a_schema_without_a_description_is_judged_by_its_name() -> None:
     assert (tool.described, tool.output) == (True, TrustTier.VERIFIED)
 
 
+@pytest.mark.parametrize("description", ["Readings of a meter.", "Tenants' tickets.", "The members' forum."])
+def test_a_tool_without_a_known_verb_may_return_what_others_wrote(description: str) -> None:
+    tool = describe("tower", description, ["id"])
+    assert tool.acts and tool.output is TrustTier.UNTRUSTED
+
+
 def test_a_tool_that_nobody_described_is_untrusted() -> None:
     tool = Toolbox().tool("get_order_details", ["order_id"])
     assert tool.effects == {R}

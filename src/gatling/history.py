@@ -46,8 +46,8 @@ SERVER_FIELDS = re.compile(
 """Fields whose short values are the service's own word even where the rest of a record is a stranger's."""
 
 SERVER_BITS = 48.0
-"""Information of a server field's value, at most: a date or an order number, not an account or address that
-a stranger put behind "id:" in a page of his own."""
+"""Information of a server field's value, and of what a confirmation's sentence adds to the call, at most: a
+date or an order number, not an account or address that a stranger put behind "id:" in a page of his own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +165,14 @@ class History:
             and read.length <= CONFIRMATION
         )
         first, own = len(self.records), [] if call is None else self._stems(call)
+        said = self.stems.union(own) if confirmation else set()
         notes, postings, holders = self.notes, self.postings, self.holders
         row = len(self.untrusted.spans)
         numbers: tuple[list[int], list[int]] = ([], [])  # spans of strangers, spans of the service
         chosen: tuple[list[int], list[int]] = ([], [])  # and their rows in this reading
         for index, piece in enumerate(read.pieces):
             segment = piece.segment
-            trusted = (confirmation and _reports(piece, len(read.pieces))) or _first_party(tool, piece)
+            trusted = (confirmation and _reports(piece, len(read.pieces), said)) or _first_party(tool, piece)
             record = first + segment.record
             while len(self.records) <= record:
                 self.records.append(set())
@@ -344,15 +345,19 @@ def _said(values: list[JSON]) -> list[str]:
     return [" ".join(value_words(value[:400])) for value in values if isinstance(value, str)]
 
 
-def _reports(piece: Piece, pieces: int) -> bool:
-    """Whether a segment of a confirmation with so many may be the service's own. An order that names
-    something, or that stands amid content (a conflict's two sides, a draft), was put there by somebody."""
-    segment = piece.segment
+def _reports(piece: Piece, pieces: int, said: set[str]) -> bool:
+    """Whether a segment of a confirmation with so many may be the service's own.
+
+    Its words have stems that the call or the user `said`, and few others. An address, an order that names
+    something, or one amid content (a conflict's two sides, a draft) was put there by somebody.
+    """
+    segment, bits = piece.segment, encoder().bits
+    if "@" in segment.text or "://" in segment.text:
+        return False
     if not piece.imperative:
-        return True
-    named = "@" in segment.text or "://" in segment.text
+        return sum(bits(word) for word in set(piece.words) if stem(word) not in said) <= SERVER_BITS
     told = pieces <= 2 if not segment.path else REPORTS.search(field_of(segment.path)) is not None
-    return told and not named and max(map(encoder().bits, piece.words)) < TELLING_BITS
+    return told and max(map(bits, piece.words)) < TELLING_BITS
 
 
 def _first_party(tool: Tool | None, piece: Piece) -> bool:

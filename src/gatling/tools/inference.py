@@ -194,7 +194,7 @@ def _acting(reading: Reading, verb: str) -> Effects:
 
 def output(reading: Reading, effects: Effects) -> TrustTier:
     """Who may have written what comes back: UNTRUSTED where others can."""
-    if not reading.verb and not reading.description:
+    if not reading.verb:
         return TrustTier.UNTRUSTED
     if Effect.EXECUTE in effects:
         code = {*reading.nouns, *reading.inputs} & voc.CODE
