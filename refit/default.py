@@ -7,7 +7,7 @@ way; run again, it goes on where it was. Trained on runs of many agents: AgentDy
 github, raw and without wrappers, spliced runs (`refit/splice.py`) and invented agents (`refit/suites.py`).
 The suite dailylife is not read, nor are the agents held out, nor generated worlds.
 
-The analytic weights are those of `refit/hierarchy.py`. Nine invented agents (`suites.CALIBRATION`) are for
+The analytic weights are those of `refit/hierarchy.py`, but for the hierarchy's gain. Nine invented agents (`suites.CALIBRATION`) are for
 validation: by their runs the best step and the network's gain are chosen, and on the benign ones rest the
 thresholds: BUDGET of them may be escalated, and denied a fifth of that or what their number supports.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from suites import CALIBRATION
 
+from gatling.energy import analytic
 from gatling.evaluate.assembly import LIMITS, assemble
 from gatling.model.bundle import Bundle, Data
 from gatling.model.corpus import Role, gather
@@ -38,6 +39,9 @@ BUDGET = 0.04
 MOST = 1.0
 """The highest gain the network may get. It has learnt from many agents, and on those held out it does better
 than the analytic terms."""
+HIERARCHY = 0.85
+"""The hierarchy's gain. At 1 a call that it is sure of counts 10 whatever the network says; below, among such
+calls the network decides which come first."""
 LEARNT = "It was trained on runs of undefended agents and of invented ones, in English above all."
 THRESHOLDS = (
     "Thresholds were set on benign runs of nine invented agents that it had not seen; set them on yours with "
@@ -108,12 +112,14 @@ def main() -> None:
     training, learnt = encoded(traces, tools, "train", work / "learnt")
     validation, checked = encoded([unseen], None, "validation", work / "checked")
     train(load(str(RECIPE)), training, validation, trained, data=[*learnt, *checked], told=told)
+    weights = analytic()
     assembled = assemble(
         trained,
         [unseen],
         name="default",
         command="python refit/default.py DATA WORK",
         budget=BUDGET,
+        weights=weights.model_copy(update={"gains": {**weights.gains, "hierarchy": HIERARCHY}}),
         most=MOST,
         workers=2,
     )

@@ -328,7 +328,42 @@ def test_a_schema_without_a_description_is_judged_by_its_name() -> None:
 @pytest.mark.parametrize("description", ["Readings of a meter.", "Tenants' tickets.", "The members' forum."])
 def test_a_tool_without_a_known_verb_may_return_what_others_wrote(description: str) -> None:
     tool = describe("tower", description, ["id"])
-    assert tool.acts and tool.output is TrustTier.UNTRUSTED
+    assert not tool.acts and tool.output is TrustTier.UNTRUSTED
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "parameters"),
+    [
+        ("chat_history", "Messages of a chat channel.", ["channel", "since"]),
+        ("order_index", "Ticket orders of a screening", ["screening_id"]),
+        ("payout_list", "Payouts and balance", []),
+        ("visitorReviews", "Reviews from the terminals and portals.", ["stars"]),
+        ("messages.open", "A conversation.", ["thread_id"]),
+        ("print_products", "Prints, books, canvases with prices.", ["kind"]),
+        ("accounts_overview", "Balances, IBANs and cards of all accounts.", []),
+        ("list_threads", "List issues or pull requests of a repository.", ["repo"]),
+    ],
+)
+def test_a_tool_whose_description_names_a_thing_reads(name: str, description: str, parameters: list[str]) -> None:
+    assert describe(name, description, parameters).effects == {Effect.READ}
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "parameters"),
+    [
+        ("desk", "Rebook a flex ticket.", ["ticket", "date"]),
+        ("agenda", "Annulla una prenotazione.", ["codice"]),
+        ("calendar", "The calendar as text. With `add` puts an entry.", ["since", "add"]),
+        ("driver_message", "Message to a driver's handset.", ["driver", "text"]),
+        ("mailer", "A tool to send mail.", ["to", "body"]),
+        ("order_supplies", "Orders drugs, food and material.", ["item", "qty"]),
+        ("board_settings", "Read or change settings of the board.", ["set"]),
+        ("ticketReply", "Answer a ticket.", ["ticket", "text"]),
+        ("export_list", "Export records as CSV.", ["object"]),
+    ],
+)
+def test_a_tool_whose_description_tells_of_an_act_acts(name: str, description: str, parameters: list[str]) -> None:
+    assert describe(name, description, parameters).acts
 
 
 def test_a_tool_that_nobody_described_is_untrusted() -> None:

@@ -38,6 +38,7 @@ def assemble(
     command: str,
     tools: JSON = None,
     budget: float = 0.01,
+    weights: Weights | None = None,
     most: float = MOST,
     workers: int = 1,
     told: Callable[[int], None] = lambda runs: None,
@@ -46,7 +47,8 @@ def assemble(
 
     `inputs` are the builds, of which the split `validation` is taken, and the labelled traces that it was
     trained with, of which the groups that it was not trained on are. Gains up to `most` are chosen on all of
-    these runs, and the thresholds set on the benign ones.
+    these runs for the learned terms, beside those that `weights` has, by default the analytic terms', and the
+    thresholds set on the benign ones.
 
     Raises:
         BundleError: the folder holds no trained network, or too few benign validation runs.
@@ -55,7 +57,7 @@ def assemble(
     arrays, config = _network(trained / NETWORK)
     origins = of_folder(trained)
     codes = np.array(sorted(origins.groups), np.uint64)
-    weights = analytic()
+    weights = weights or analytic()
     card = Card(
         name=name,
         gatling=__version__,

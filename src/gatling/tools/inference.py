@@ -24,6 +24,8 @@ _LEAD = re.compile(
     r"enables?|helps?|users?|agents?|clients?|assistants?|please|automatically|quickly|securely)\s+)*",
     re.I,
 )
+_NOUNISH = lex.ALSO_NOUNS | lex.INSIDE_NOUNS
+_AFTER_VERBS = ("", "a", "an", "the", "it", "them", "one")
 _SEGMENT = re.compile(r"[./:]|__")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _NOTIFIES = re.compile(
@@ -31,6 +33,7 @@ _NOTIFIES = re.compile(
     r"|\bsends? (?:out )?(?:an? |the )?(?:\w+ )?(?:e-?mail|message|notification|invitation)",
     re.I,
 )
+_TOKEN = re.compile(r"[\w'’-]+|[^\w\s]")
 MAX_DESCRIPTION = 2000
 """Characters of a description that are read; what follows is manual, not purpose."""
 
@@ -54,6 +57,8 @@ class Reading:
     words: list[str]
     """All words of name and main sentence, as written."""
     description: str
+    thing: bool
+    """The description names what comes back, and no parameter carries what would be said or done."""
     parameters: Mapping[str, tuple[str, ...]]
     """Words of each parameter's name."""
 
@@ -107,15 +112,46 @@ def _main_sentence(description: str) -> tuple[str, str, list[str]]:
     return (sentences[0] if sentences else ""), "", []
 
 
+def _names_a_thing(sentence: str) -> bool:
+    """True for "Latest bills", "Comments under a page", "Ticket orders of a screening"; False for an act."""
+    tokens = [token.lower() for token in _TOKEN.findall(sentence[:300])] + ["."]
+    acts = {base(token) for token in tokens[:8]} & VERBS.keys() - _NOUNISH
+    if any(VERBS[act] != lex.READ for act in acts):
+        return False
+    if tokens[0] in lex.THING or tokens[0].endswith(("'s", "’s", "s'", "s’")):
+        return not lex.KINDS_OF_TOOL & set(tokens[1:4])
+    for at, (token, after) in enumerate(pairwise(tokens[:3])):
+        verb = base(token)
+        plural = token.endswith("s")
+        if after in lex.THING or (verb in VERBS and (verb not in _NOUNISH or (token == verb and after != "of"))):
+            return False  # "Rebook a ticket", "Post to a channel"
+        if after == "of" or (plural and after in lex.RELATIONS | lex.LOOSE_RELATIONS):
+            return True
+        if at == 0 and (after == "," or after in lex.RELATIONS or (plural and after in ".;(")):
+            return True
+        if verb in VERBS or not token[0].isalpha() or token.endswith("ly"):
+            return False
+    return False
+
+
 def _until_criterion(ws: list[str]) -> list[str]:
     skipped = 1 if ws[:1] == ["for"] else 0
     end = next((i for i, w in enumerate(ws) if i >= skipped and w in voc.CRITERIA), len(ws))
     return ws[skipped:end]
 
 
-def _joined(ws: list[str]) -> list[str]:
-    pairs = pairwise(ws)
-    return [base(w) for link, w in pairs if link in ("and", "or", "then") and base(w) in VERBS]
+def _joined(ws: list[str], links: int) -> list[str]:
+    """Verbs after the first `links` words, where these are "and", "or", "then"; inside a sentence one that may be a noun counts where it follows the verb
+    at once ("read or change settings") or has an article or nothing after it ("list issues or pull requests").
+    """
+    found = []
+    followed = zip(ws[:links], ws[1:], [*ws[2:], ""], strict=False)
+    for at, (link, word, after) in enumerate(followed):
+        verb = base(word)
+        acts = verb in VERBS and (verb not in _NOUNISH or at == 0 or after in _AFTER_VERBS)
+        if link in ("and", "or", "then") and acts:
+            found.append(verb)
+    return found
 
 
 def _asked(segments: list[list[str]], verb: str) -> list[str]:
@@ -134,6 +170,16 @@ def read_words(name: str, description: str, parameters: Iterable[str]) -> Readin
     found = [_name_verb(ws) for ws in reversed(segments)]
     named, sure = next((v for v in found if v[1]), None) or next((v for v in found if v[0]), ("", False))
     sentence, told, rest = _main_sentence(description)
+    asks = {p: tuple(base(w) for w in name_words(p[:256])) for p in parameters}
+    carries = any(lex.CONTENT & {*ws} and not {"id", "ids"} & {*ws} for ws in asks.values())
+    thing = not carries and _names_a_thing(sentence)
+    if thing:
+        told, rest = "", words(sentence[:300])
+        holds = not sure or any(base(ws[-1]) in lex.HOLDERS for ws in segments[-1:])
+        if named and holds and VERBS[named] != lex.READ:
+            named = ""
+    elif told and words(_LEAD.sub("", sentence[:300]))[:1] == [told] and any(ws[0] == told for ws in segments):
+        named, sure = told, False  # `export_list`, described as "Export records"
     from_name = bool(named) and (sure or not told)
     verb = named if from_name else told
     whole = [w for ws in segments for w in ws]
@@ -144,17 +190,19 @@ def read_words(name: str, description: str, parameters: Iterable[str]) -> Readin
         name=[base(w) for w in whole],
         asked=_asked(segments, named),
         phrase=_until_criterion(rest),
-        joined=_joined(whole) + (_joined(["", *rest[:3]]) if told else []),
+        joined=_joined(whole, len(whole)) + (_joined(rest, 2) if told else []),
         words=[*whole, *words(sentence[:300])],
         description=description,
-        parameters={p: tuple(base(w) for w in name_words(p[:256])) for p in parameters},
+        thing=thing,
+        parameters=asks,
     )
 
 
 def effects(reading: Reading) -> Effects:
-    """The effects, never empty; without a known verb a described tool writes, an undescribed one executes."""
+    """The effects, never empty; without a known verb a tool whose description names a thing reads, another that
+    is described writes, and an undescribed one executes."""
     if not reading.verb:
-        if lex.RETURNS.search(reading.description):
+        if reading.thing or lex.RETURNS.search(reading.description):
             return lex.READ
         return lex.WRITE if reading.description else lex.EXECUTE
     found = _acting(reading, reading.verb)

@@ -54,7 +54,7 @@ _ROWS: tuple[tuple[Effects, str], ...] = (
         "complete rate switch turn authenticate request place issue note tag clone extend connect "
         "link make build initialize initialise init react bookmark vote favorite favourite enrol "
         "enroll prescribe admit file subscribe touch cd manage handle organize organise upgrade "
-        "downgrade migrate customize customise allocate redirect queue backup lend borrow give sign "
+        "downgrade migrate correct amend rebook hide unhide retire pick choose customize customise allocate redirect queue backup lend borrow give sign "
         "unarchive unpin pull stage stash rebase checkin claim redeem overwrite swipe seat provision "
         "initiate wget suspend report declare define plan review adopt train rotate "
         "process exchange release skip remember memorize chmod chown ban disconnect snooze silence freeze "
@@ -112,6 +112,9 @@ INSIDE_NOUNS = word_set(
 CHANGES = word_set("change share record post log track plan copy import export deposit charge bet")
 """Of those, the ones that take a fact for their object: `share_location` shares, `order_status` tells."""
 
+HOLDERS = word_set("list log history feed overview index queue board inbox")
+"""Nouns of what holds records: `payout_list` pays nobody, if its description names a thing too."""
+
 NOMINAL: Mapping[str, str] = {
     **dict.fromkeys(word_set("rental hiring"), "rent"),
     **dict.fromkeys(word_set("booking reservation"), "book"),
@@ -161,6 +164,27 @@ DEVICE_VERBS = word_set(
 )
 
 
+CONTENT = word_set(
+    "text body message content comment reply answer response amount qty quantity payload action op operation do "
+    "command method sql script add grant"
+)
+"""Words of parameters that carry what is said, moved or done: a tool that only reads has none of them."""
+
+THING = word_set(
+    "a an the all any one each every own last latest newest recent current free full my our your their"
+)
+"""Words with which a description names what comes back: "Latest bills"."""
+
+KINDS_OF_TOOL = word_set("tool api function method endpoint command service action operation interface wrapper")
+"""What a description calls the tool itself: "A tool to send mail" names nothing that comes back."""
+
+RELATIONS = word_set("of from with under by between below about within per")
+"""Words after a noun, seldom after an order."""
+
+LOOSE_RELATIONS = word_set("on in for at to and or")
+"""Words after a plural noun, but after an order too: "Comments on a page", "comment on a page"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What a verb does to certain things: one of `verbs`, with one of `nouns` and of `inputs` where given."""
@@ -199,7 +223,9 @@ RULES: tuple[Rule, ...] = (
     Rule(word_set("make place"), SEND, word_set("call")),
     Rule(word_set("approve"), PAY, word_set("expense invoice bill")),
     Rule(word_set("request"), READ | SEND, word_set("http https url api web rest")),
-    Rule(word_set("open"), WRITE, word_set("account ticket position dispute case")),
+    Rule(word_set("open"), WRITE, word_set("account position dispute")),
+    Rule(word_set("open"), WRITE, word_set("ticket case"), inputs=CONTENT),
+    Rule(word_set("answer"), SEND, inputs=CONTENT, unless=word_set("question")),
     Rule(DEVICE_VERBS, EXECUTE, voc.DEVICES, unless=voc.GOODS | {"reservation", "booking"}),
     Rule(word_set("turn"), EXECUTE, unless=voc.SETTINGS),
     Rule(word_set("place"), PAY | WRITE, word_set("order")),
@@ -215,10 +241,12 @@ RULES: tuple[Rule, ...] = (
     Rule(
         word_set("place make submit send give issue request approve complete"), PAY, inputs=word_set("amount")
     ),
-    Rule(word_set("create add make write submit open leave file post"), SEND | WRITE, voc.PUBLISHED_RECORDS),
+    Rule(word_set("create add make write submit leave file post"), SEND | WRITE, voc.PUBLISHED_RECORDS),
+    Rule(word_set("open"), SEND | WRITE, voc.PUBLISHED_RECORDS, inputs=CONTENT),
+    Rule(word_set("open"), SEND, voc.PUBLISHED, inputs=CONTENT),
     Rule(word_set("create add make"), SEND | WRITE, word_set("link"), inputs=voc.SHARED),
     Rule(
-        word_set("create add make write submit open leave file"),
+        word_set("create add make write submit leave file"),
         SEND,
         voc.PUBLISHED,
         unless=word_set("draft queue template"),
