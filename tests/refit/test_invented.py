@@ -28,7 +28,7 @@ def suite(name: str) -> dict[str, Any]:
 
 def test_tasks_are_whole_runs_with_a_place_for_strangers(name: str, suite: dict[str, Any]) -> None:
     assert suite["name"] == name
-    assert len({task["id"] for task in suite["tasks"]}) == len(suite["tasks"]) >= 10
+    assert len({task["id"] for task in suite["tasks"]}) == len(suite["tasks"]) >= 5
     for task in suite["tasks"]:
         assert task["request"].strip() and len(task["runs"]) == 2 and len(task["benign"]) >= 2
         for run in task["runs"]:
@@ -44,7 +44,7 @@ def test_tasks_are_whole_runs_with_a_place_for_strangers(name: str, suite: dict[
 
 
 def test_goals_have_many_wordings_and_ways(suite: dict[str, Any]) -> None:
-    assert len({goal["id"] for goal in suite["goals"]}) == len(suite["goals"]) >= 8
+    assert len({goal["id"] for goal in suite["goals"]}) == len(suite["goals"]) >= 6
     tools = {tool["function"]["name"] for tool in suite["tools"]}
     for goal in suite["goals"]:
         assert len({*goal["texts"]}) == 6 and len(goal["calls"]) == 2 and len({*goal["asked"]}) == 3

@@ -99,7 +99,7 @@ ALSO_NOUNS = word_set(
     "preview forecast exchange sort diff import export change vote purchase checkout refund alert press "
     "drive control play swap stake bet wire trigger mention reply dispatch rent score rank "
     "factor sum round map review pull push stage backup queue claim sms dm invite hire seat view learn "
-    "fit ssh bookmark format sample plot hash ban print screenshot freeze transform process"
+    "payout fit ssh bookmark format sample plot hash ban print screenshot freeze transform process"
 )
 """Verbs that are nouns as often: beside a plainer verb they are not what the name is about."""
 
