@@ -344,7 +344,7 @@ def test_a_tool_without_a_known_verb_may_return_what_others_wrote(description: s
         ("list_threads", "List issues or pull requests of a repository.", ["repo"]),
     ],
 )
-def test_a_tool_whose_description_names_a_thing_reads(name: str, description: str, parameters: list[str]) -> None:
+def test_a_tool_described_as_a_thing_reads(name: str, description: str, parameters: list[str]) -> None:
     assert describe(name, description, parameters).effects == {Effect.READ}
 
 
@@ -362,7 +362,7 @@ def test_a_tool_whose_description_names_a_thing_reads(name: str, description: st
         ("export_list", "Export records as CSV.", ["object"]),
     ],
 )
-def test_a_tool_whose_description_tells_of_an_act_acts(name: str, description: str, parameters: list[str]) -> None:
+def test_a_tool_described_as_an_act_acts(name: str, description: str, parameters: list[str]) -> None:
     assert describe(name, description, parameters).acts
 
 

@@ -33,7 +33,7 @@ _NOTIFIES = re.compile(
     r"|\bsends? (?:out )?(?:an? |the )?(?:\w+ )?(?:e-?mail|message|notification|invitation)",
     re.I,
 )
-_TOKEN = re.compile(r"[\w'’-]+|[^\w\s]")
+_TOKEN = re.compile(r"[\w'\u2019-]+|[^\w\s]")
 MAX_DESCRIPTION = 2000
 """Characters of a description that are read; what follows is manual, not purpose."""
 
@@ -118,13 +118,14 @@ def _names_a_thing(sentence: str) -> bool:
     acts = {base(token) for token in tokens[:8]} & VERBS.keys() - _NOUNISH
     if any(VERBS[act] != lex.READ for act in acts):
         return False
-    if tokens[0] in lex.THING or tokens[0].endswith(("'s", "’s", "s'", "s’")):
+    if tokens[0] in lex.THING or tokens[0].endswith(("'s", "\u2019s", "s'", "s\u2019")):
         return not lex.KINDS_OF_TOOL & set(tokens[1:4])
     for at, (token, after) in enumerate(pairwise(tokens[:3])):
         verb = base(token)
         plural = token.endswith("s")
-        if after in lex.THING or (verb in VERBS and (verb not in _NOUNISH or (token == verb and after != "of"))):
-            return False  # "Rebook a ticket", "Post to a channel"
+        orders = verb in VERBS and (verb not in _NOUNISH or (token == verb and after != "of"))
+        if orders or after in lex.THING:
+            return False  # "Post to a channel", "Rewire a plug"
         if after == "of" or (plural and after in lex.RELATIONS | lex.LOOSE_RELATIONS):
             return True
         if at == 0 and (after == "," or after in lex.RELATIONS or (plural and after in ".;(")):
@@ -141,8 +142,10 @@ def _until_criterion(ws: list[str]) -> list[str]:
 
 
 def _joined(ws: list[str], links: int) -> list[str]:
-    """Verbs after the first `links` words, where these are "and", "or", "then"; inside a sentence one that may be a noun counts where it follows the verb
-    at once ("read or change settings") or has an article or nothing after it ("list issues or pull requests").
+    """Verbs after the first `links` words, where these are "and", "or", "then".
+
+    One that may be a noun counts where the link comes first ("read or change settings"), or where an article
+    or nothing comes after it; in "list issues or pull requests" nothing is pulled.
     """
     found = []
     followed = zip(ws[:links], ws[1:], [*ws[2:], ""], strict=False)
@@ -178,7 +181,7 @@ def read_words(name: str, description: str, parameters: Iterable[str]) -> Readin
         holds = not sure or any(base(ws[-1]) in lex.HOLDERS for ws in segments[-1:])
         if named and holds and VERBS[named] != lex.READ:
             named = ""
-    elif told and words(_LEAD.sub("", sentence[:300]))[:1] == [told] and any(ws[0] == told for ws in segments):
+    elif words(_LEAD.sub("", sentence[:300]))[:1] == [told] and any(ws[0] == told for ws in segments):
         named, sure = told, False  # `export_list`, described as "Export records"
     from_name = bool(named) and (sure or not told)
     verb = named if from_name else told
@@ -199,8 +202,11 @@ def read_words(name: str, description: str, parameters: Iterable[str]) -> Readin
 
 
 def effects(reading: Reading) -> Effects:
-    """The effects, never empty; without a known verb a tool whose description names a thing reads, another that
-    is described writes, and an undescribed one executes."""
+    """The effects, never empty.
+
+    Without a known verb a tool reads whose description names a thing, another that is described writes, and an
+    undescribed one executes.
+    """
     if not reading.verb:
         if reading.thing or lex.RETURNS.search(reading.description):
             return lex.READ

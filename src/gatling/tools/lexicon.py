@@ -54,7 +54,8 @@ _ROWS: tuple[tuple[Effects, str], ...] = (
         "complete rate switch turn authenticate request place issue note tag clone extend connect "
         "link make build initialize initialise init react bookmark vote favorite favourite enrol "
         "enroll prescribe admit file subscribe touch cd manage handle organize organise upgrade "
-        "downgrade migrate correct amend rebook hide unhide retire pick choose customize customise allocate redirect queue backup lend borrow give sign "
+        "downgrade migrate customize customise allocate redirect queue backup lend borrow give sign "
+        "correct amend rebook hide unhide retire pick choose "
         "unarchive unpin pull stage stash rebase checkin claim redeem overwrite swipe seat provision "
         "initiate wget suspend report declare define plan review adopt train rotate "
         "process exchange release skip remember memorize chmod chown ban disconnect snooze silence freeze "
@@ -165,8 +166,8 @@ DEVICE_VERBS = word_set(
 
 
 CONTENT = word_set(
-    "text body message content comment reply answer response amount qty quantity payload action op operation do "
-    "command method sql script add grant"
+    "text body message content comment reply answer response amount qty quantity payload action op operation "
+    "do command method sql script add grant"
 )
 """Words of parameters that carry what is said, moved or done: a tool that only reads has none of them."""
 
@@ -175,7 +176,9 @@ THING = word_set(
 )
 """Words with which a description names what comes back: "Latest bills"."""
 
-KINDS_OF_TOOL = word_set("tool api function method endpoint command service action operation interface wrapper")
+KINDS_OF_TOOL = word_set(
+    "tool api function method endpoint command service action operation interface wrapper"
+)
 """What a description calls the tool itself: "A tool to send mail" names nothing that comes back."""
 
 RELATIONS = word_set("of from with under by between below about within per")
