@@ -8,9 +8,9 @@ github, raw and without wrappers, spliced runs (`refit/splice.py`) and invented 
 The suite dailylife is not read, nor are the agents held out, nor generated worlds.
 
 The analytic weights are those of `refit/hierarchy.py`, but for the hierarchy's gain. Nine invented agents
-(`suites.CALIBRATION`) are for validation: by their runs the best step and the network's gain are chosen, and on
-the benign ones rest the thresholds: BUDGET of them may be escalated, and denied a fifth of that or what their
-number supports.
+(`suites.CALIBRATION`) are for validation: by their runs the best step and the network's gain are chosen, and
+on the benign ones rest the thresholds: BUDGET of them may be escalated, and denied a fifth of that or what
+their number supports.
 """
 
 from __future__ import annotations

@@ -204,8 +204,8 @@ def read_words(name: str, description: str, parameters: Iterable[str]) -> Readin
 def effects(reading: Reading) -> Effects:
     """The effects, never empty.
 
-    Without a known verb a tool reads whose description names a thing, another that is described writes, and an
-    undescribed one executes.
+    Without a known verb a tool reads whose description names a thing, another that is described writes, and
+    an undescribed one executes.
     """
     if not reading.verb:
         if reading.thing or lex.RETURNS.search(reading.description):
