@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from suites import CALIBRATION
 
-from gatling.energy import analytic
+from gatling.energy import Weights, analytic
 from gatling.evaluate.assembly import LIMITS, assemble
 from gatling.model.bundle import Bundle, Data
 from gatling.model.corpus import Role, gather
@@ -42,7 +42,8 @@ MOST = 1.0
 than the analytic terms."""
 HIERARCHY = 0.85
 """The hierarchy's gain. At 1 a call that it is sure of counts 10 whatever the network says; below, among such
-calls the network decides which come first."""
+calls the network decides which come first. Set by hand, with the totals of dailylife and of the agents held
+out in view."""
 LEARNT = "It was trained on runs of undefended agents and of invented ones, in English above all."
 THRESHOLDS = (
     "Thresholds were set on benign runs of nine invented agents that it had not seen; set them on yours with "
@@ -81,6 +82,11 @@ def told(standing: Standing) -> None:
         print(f"step {standing.step}, loss {standing.loss:.3f}", standing.measured or "", flush=True)
 
 
+def weighed(weights: Weights) -> Weights:
+    """The weights with the hierarchy's gain of the default."""
+    return weights.model_copy(update={"gains": {**weights.gains, "hierarchy": HIERARCHY}})
+
+
 def named(bundle: Bundle) -> Bundle:
     """The bundle with its data's licences."""
 
@@ -113,14 +119,13 @@ def main() -> None:
     training, learnt = encoded(traces, tools, "train", work / "learnt")
     validation, checked = encoded([unseen], None, "validation", work / "checked")
     train(load(str(RECIPE)), training, validation, trained, data=[*learnt, *checked], told=told)
-    weights = analytic()
     assembled = assemble(
         trained,
         [unseen],
         name="default",
         command="python refit/default.py DATA WORK",
         budget=BUDGET,
-        weights=weights.model_copy(update={"gains": {**weights.gains, "hierarchy": HIERARCHY}}),
+        weights=weighed(analytic()),
         most=MOST,
         workers=2,
     )

@@ -359,11 +359,17 @@ def test_a_tool_described_as_a_thing_reads(name: str, description: str, paramete
         ("order_supplies", "Orders drugs, food and material.", ["item", "qty"]),
         ("board_settings", "Read or change settings of the board.", ["set"]),
         ("ticketReply", "Answer a ticket.", ["ticket", "text"]),
+        ("supplier_record", "Record of a supplier. With field and value it is changed.", ["field", "value"]),
         ("export_list", "Export records as CSV.", ["object"]),
     ],
 )
 def test_a_tool_described_as_an_act_acts(name: str, description: str, parameters: list[str]) -> None:
     assert describe(name, description, parameters).acts
+
+
+def test_opening_a_draft_sends_nothing() -> None:
+    assert Effect.SEND not in describe("open_draft", "Open a message draft.", ["body"]).effects
+    assert Effect.SEND in describe("open_message", "Open a message thread.", ["body"]).effects
 
 
 def test_a_tool_that_nobody_described_is_untrusted() -> None:

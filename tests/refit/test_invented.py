@@ -12,6 +12,8 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "refit"
 SUITES = runpy.run_path(str(FOLDER / "suites.py"))
 SLOT = SUITES["SLOT"]
+MEASURED = {*SUITES["CALIBRATION"], *SUITES["HELD_OUT"]}
+"""What is chosen or measured by is large; agents that are learnt from may be small."""
 
 
 @pytest.fixture(params=SUITES["agents"](), scope="module")
@@ -28,7 +30,8 @@ def suite(name: str) -> dict[str, Any]:
 
 def test_tasks_are_whole_runs_with_a_place_for_strangers(name: str, suite: dict[str, Any]) -> None:
     assert suite["name"] == name
-    assert len({task["id"] for task in suite["tasks"]}) == len(suite["tasks"]) >= 5
+    assert len({task["id"] for task in suite["tasks"]}) == len(suite["tasks"])
+    assert len(suite["tasks"]) >= (10 if name in MEASURED else 5)
     for task in suite["tasks"]:
         assert task["request"].strip() and len(task["runs"]) == 2 and len(task["benign"]) >= 2
         for run in task["runs"]:
@@ -43,8 +46,9 @@ def test_tasks_are_whole_runs_with_a_place_for_strangers(name: str, suite: dict[
             assert waiting == 0 and SLOT in json.dumps(run)
 
 
-def test_goals_have_many_wordings_and_ways(suite: dict[str, Any]) -> None:
-    assert len({goal["id"] for goal in suite["goals"]}) == len(suite["goals"]) >= 6
+def test_goals_have_many_wordings_and_ways(name: str, suite: dict[str, Any]) -> None:
+    assert len({goal["id"] for goal in suite["goals"]}) == len(suite["goals"])
+    assert len(suite["goals"]) >= (8 if name in MEASURED else 6)
     tools = {tool["function"]["name"] for tool in suite["tools"]}
     for goal in suite["goals"]:
         assert len({*goal["texts"]}) == 6 and len(goal["calls"]) == 2 and len({*goal["asked"]}) == 3

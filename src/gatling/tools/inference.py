@@ -100,11 +100,16 @@ def _name_verb(ws: list[str]) -> tuple[str, bool]:
     return nominal or ("get" if ws and base(ws[-1]) in voc.FACTS else ""), False
 
 
+def _led(sentence: str) -> list[str]:
+    """A sentence's words from where it says what the tool does."""
+    return words(_LEAD.sub("", sentence[:300]))
+
+
 def _main_sentence(description: str) -> tuple[str, str, list[str]]:
     """The first sentence led by a verb, the verb, and the words after it; else the first sentence."""
     sentences = [s for s in _SENTENCE.split(description[:MAX_DESCRIPTION].strip())[:8] if s]
     for sentence in sentences:
-        ws = words(_LEAD.sub("", sentence[:300]))
+        ws = _led(sentence)
         for at, word in enumerate(ws[:2]):
             verb = base(word)
             if verb in VERBS and (at == 0 or word.endswith("s") or ws[0].endswith("ly")):
@@ -173,19 +178,19 @@ def read_words(name: str, description: str, parameters: Iterable[str]) -> Readin
     found = [_name_verb(ws) for ws in reversed(segments)]
     named, sure = next((v for v in found if v[1]), None) or next((v for v in found if v[0]), ("", False))
     sentence, told, rest = _main_sentence(description)
+    whole, said = [w for ws in segments for w in ws], words(sentence[:300])
     asks = {p: tuple(base(w) for w in name_words(p[:256])) for p in parameters}
     carries = any(lex.CONTENT & {*ws} and not {"id", "ids"} & {*ws} for ws in asks.values())
     thing = not carries and _names_a_thing(sentence)
     if thing:
-        told, rest = "", words(sentence[:300])
-        holds = not sure or any(base(ws[-1]) in lex.HOLDERS for ws in segments[-1:])
+        told, rest = "", said
+        holds = not sure or base(whole[-1]) in lex.HOLDERS
         if named and holds and VERBS[named] != lex.READ:
             named = ""
-    elif words(_LEAD.sub("", sentence[:300]))[:1] == [told] and any(ws[0] == told for ws in segments):
+    elif _led(sentence)[:1] == [told] and any(ws[0] == told for ws in segments):
         named, sure = told, False  # `export_list`, described as "Export records"
     from_name = bool(named) and (sure or not told)
     verb = named if from_name else told
-    whole = [w for ws in segments for w in ws]
     return Reading(
         verb=verb,
         told=told,
@@ -194,7 +199,7 @@ def read_words(name: str, description: str, parameters: Iterable[str]) -> Readin
         asked=_asked(segments, named),
         phrase=_until_criterion(rest),
         joined=_joined(whole, len(whole)) + (_joined(rest, 2) if told else []),
-        words=[*whole, *words(sentence[:300])],
+        words=[*whole, *said],
         description=description,
         thing=thing,
         parameters=asks,

@@ -166,8 +166,8 @@ DEVICE_VERBS = word_set(
 
 
 CONTENT = word_set(
-    "text body message content comment reply answer response amount qty quantity payload action op operation "
-    "do command method sql script add grant"
+    "text body message content comment reply answer response amount value qty quantity payload action op "
+    "operation do command method sql script add grant"
 )
 """Words of parameters that carry what is said, moved or done: a tool that only reads has none of them."""
 
@@ -206,6 +206,8 @@ class Rule:
 
 
 _CODES = word_set("otp pin passcode code verification")
+
+_UNSENT = word_set("draft queue template")
 
 RULES: tuple[Rule, ...] = (
     Rule(word_set("add raise average"), READ, voc.NUMBERS),
@@ -246,13 +248,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(word_set("create add make write submit leave file post"), SEND | WRITE, voc.PUBLISHED_RECORDS),
     Rule(word_set("open"), SEND | WRITE, voc.PUBLISHED_RECORDS, inputs=CONTENT),
-    Rule(word_set("open"), SEND, voc.PUBLISHED, inputs=CONTENT),
+    Rule(word_set("open"), SEND, voc.PUBLISHED, inputs=CONTENT, unless=_UNSENT),
     Rule(word_set("create add make"), SEND | WRITE, word_set("link"), inputs=voc.SHARED),
     Rule(
         word_set("create add make write submit leave file"),
         SEND,
         voc.PUBLISHED,
-        unless=word_set("draft queue template"),
+        unless=_UNSENT,
     ),
     Rule(word_set("add assign enroll approve"), SEND | WRITE, voc.PEOPLE, places=voc.GROUPS),
     Rule(
